@@ -1,0 +1,1 @@
+"""Every tunable number: ``config/settings.py`` declares them, ``config/default.toml`` shows their defaults."""

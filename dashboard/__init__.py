@@ -1,0 +1,1 @@
+"""What people see: the page with the garments' pictures. Start reading at ``dashboard/server.py``."""

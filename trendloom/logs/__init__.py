@@ -1,0 +1,1 @@
+"""Readers of recorded purchase logs, shared by producers and evaluation."""

@@ -1,0 +1,1 @@
+"""The relevance formula and its parts: numpy only, whole batches at once."""
