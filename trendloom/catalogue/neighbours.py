@@ -1,0 +1,113 @@
+"""Exact nearest and farthest rows by dot product, in blocks, so that 100,000 rows fit in memory.
+
+Ties go to the smaller row (above 32 x count rows, some of many equals at the edge of a list may be others). Never
+approximate: the extremes feed the min-max of the preset ``paper``. Read next: :mod:`trendloom.catalogue.build`, which decides what is searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Extremes", "find_extremes"]
+
+#: Columns are searched in chunks of this many: a row's best k columns lie in the k chunks with the best maxima.
+CHUNK = 32
+#: Similarities are rounded to this step before they are ordered: it is above the noise of float32 sums, so another
+#: machine's order of summation does not swap neighbours that are equal.
+STEP = np.float32(2.0**-20)
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """For each of Q query rows the nearest (Q, M) and farthest (Q, L) other rows, -1 padded, with dot products."""
+
+    nearest: npt.NDArray[np.int32]
+    nearest_similarity: npt.NDArray[np.float32]
+    farthest: npt.NDArray[np.int32]
+    farthest_similarity: npt.NDArray[np.float32]
+
+
+def find_extremes(
+    vectors: npt.NDArray[np.float16],
+    *,
+    nearest: int,
+    farthest: int,
+    queries: npt.NDArray[np.int64] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Extremes:
+    """Return the most and least similar other rows of ``vectors`` (V, D) for the rows ``queries`` (all by default).
+
+    Similarity is the dot product of the rows as float32; a row is never its own neighbour. ``progress(done, total)``
+    counts query rows.
+
+    >>> vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [-1, 0]], np.float16)
+    >>> found = find_extremes(vectors, nearest=2, farthest=1)
+    >>> found.nearest.tolist()
+    [[1, 2], [0, 2], [1, 0], [2, 1]]
+    >>> found.farthest.ravel().tolist()
+    [3, 3, 3, 0]
+    """
+    rows = np.arange(len(vectors)) if queries is None else queries
+    out = Extremes(
+        np.full((len(rows), nearest), -1, np.int32),
+        np.zeros((len(rows), nearest), np.float32),
+        np.full((len(rows), farthest), -1, np.int32),
+        np.zeros((len(rows), farthest), np.float32),
+    )
+    wide = vectors.astype(np.float32)
+    # (V, D) -> (D, V'), V' a whole number of chunks; the padding columns are masked below
+    columns = -(-max(len(wide), 1) // CHUNK) * CHUNK
+    transposed = np.zeros((wide.shape[1], columns), np.float32)
+    transposed[:, : len(wide)] = wide.T
+    block = max(1, min(256, 16_000_000 // columns))
+    for start in range(0, len(rows), block):
+        part = rows[start : start + block]
+        scores = wide[part] @ transposed  # (B, V')
+        own = (np.arange(len(part)), part)
+        scores[:, len(wide) :] = -np.inf
+        scores[own] = -np.inf
+        _best(scores, nearest, out.nearest[start:], out.nearest_similarity[start:])
+        scores[:, len(wide) :] = np.inf
+        scores[own] = np.inf
+        np.negative(scores, out=scores)
+        _best(scores, farthest, out.farthest[start:], out.farthest_similarity[start:])
+        if progress is not None:
+            progress(start + len(part), len(rows))
+    np.negative(out.farthest_similarity, out=out.farthest_similarity, where=out.farthest >= 0)
+    return out
+
+
+def _best(
+    scores: npt.NDArray[np.float32], count: int, ids: npt.NDArray[np.int32], best: npt.NDArray[np.float32]
+) -> None:
+    """Write the ``count`` greatest of each row of ``scores`` (B, V') into the first B rows of ``ids`` and ``best``."""
+    height, columns = scores.shape
+    if count == 0:
+        return
+    step = columns // CHUNK
+    # chunk j holds columns j, j + step, j + 2 step ...: the maximum is then a plain elementwise maximum of long rows
+    chunked = scores.reshape(height, CHUNK, step)
+    if step > count:
+        maxima = chunked.max(axis=1)  # (B, step)
+        chosen = np.argpartition(maxima, step - count, axis=1)[:, step - count :]  # (B, count)
+        candidates = (chosen[:, None, :] + (np.arange(CHUNK) * step)[None, :, None]).reshape(height, -1)
+        values = np.take_along_axis(scores, candidates, axis=1)
+    else:
+        candidates = np.broadcast_to(np.arange(columns), (height, columns))
+        values = scores
+    keep = min(count, values.shape[1])
+    real = np.isfinite(values)
+    # one integer orders by rounded similarity, then by smaller row: |similarity| is at most about 1, so it fits easily
+    rank = np.rint(np.where(real, values, -4.0) / STEP).astype(np.int64) * (1 << 31) - candidates
+    if keep < values.shape[1]:
+        top = np.argpartition(rank, values.shape[1] - keep, axis=1)[:, values.shape[1] - keep :]
+        candidates, values, rank = (np.take_along_axis(table, top, axis=1) for table in (candidates, values, rank))
+    order = np.argsort(-rank, axis=1)
+    candidates, values = np.take_along_axis(candidates, order, axis=1), np.take_along_axis(values, order, axis=1)
+    real = np.isfinite(values)
+    ids[:height, :keep] = np.where(real, candidates, -1)
+    best[:height, :keep] = np.where(real, values, 0.0)
