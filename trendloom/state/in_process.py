@@ -1,0 +1,178 @@
+"""The state in a dictionary of this process: for evaluation, tests and a first reading of what a store does.
+
+It keeps the same rules as the store in Redis, evictions included, and forgets everything with the process.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from trendloom.bounded_counts import BoundedCounts
+from trendloom.state.rules import StateRules
+from trendloom.state.store import Before, Change, ItemRows, JournalEntry, Outcome, Partition, Population, Touched
+
+__all__ = ["InProcessStore"]
+
+Ints = npt.NDArray[np.int64]
+
+
+class InProcessStore:
+    """A :class:`~trendloom.state.store.Store` in memory; nothing is evicted by age and nothing survives the process."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._epoch = 0
+        self._stored_rules: str | None = None
+        self._rules = StateRules()
+        self._numbers: dict[str, int] = {}
+        self._customers: dict[str, bytes] = {}
+        self._fences: dict[Partition, int] = {}
+        self._journals: dict[Partition, dict[int, dict[int, JournalEntry]]] = {}
+        self._items: dict[int, tuple[int, float, float]] = {}
+        self._initial: dict[int, float] = {}
+        self._co = BoundedCounts()
+        self._population = Population(0, 0.0)
+        self._topic_ids: dict[str, str] = {}
+
+    async def open(self, rules: StateRules, now_ms: int) -> int:
+        """Begin the state, or check its rules; return its epoch."""
+        if self._stored_rules is None:
+            self._stored_rules = rules.to_json()
+            self._rules = rules
+            self._epoch = now_ms
+            self._co = BoundedCounts(keep=rules.co_purchase_keep, limit=rules.co_purchase_limit)
+        rules.check_stored(self._stored_rules)
+        return self._epoch
+
+    async def number_items(self, item_ids: Sequence[str]) -> Ints:
+        """Return each id's number, giving new ones the next free numbers."""
+        numbers = np.full(len(item_ids), -1, np.int64)
+        for place, item_id in enumerate(item_ids):
+            number = self._numbers.get(item_id)
+            if number is None and len(self._numbers) < self._rules.max_items:
+                number = self._numbers[item_id] = len(self._numbers)
+            if number is not None:
+                numbers[place] = number
+        return numbers
+
+    async def item_ids(self) -> list[str]:
+        """Return every id; its place is its number."""
+        return list(self._numbers)
+
+    async def read(self, partition: Partition, customer_ids: Sequence[str], *, journal: bool) -> Before:
+        """Return the fence, the customers' records and, if asked for, the journal."""
+        entries: dict[int, JournalEntry] = {}
+        if journal:
+            for kept in self._journals.get(partition, {}).values():
+                entries.update(kept)
+        records = [self._customers.get(name) for name in customer_ids]
+        return Before(self._epoch, self._fences.get(partition, -1), records, entries)
+
+    async def write(self, partition: Partition, change: Change, *, worker: str, forget: Sequence[int]) -> Outcome:
+        """Apply the whole change or nothing. ``worker`` says nothing here: there is only one."""
+        del worker
+        if change.epoch != self._epoch:
+            return Outcome.EPOCH_MOVED
+        if self._fences.get(partition, -1) != change.expected_fence:
+            return Outcome.FENCE_MOVED
+        for name, expected, _ in change.customers:
+            record = self._customers.get(name)
+            if (int.from_bytes(record[:8], "little") if record else 0) != expected:
+                return Outcome.CUSTOMER_MOVED
+        for name, _, new in change.customers:
+            self._customers[name] = new
+        self._fences[partition] = change.fence
+        journals = self._journals.setdefault(partition, {})
+        for offset in forget:
+            journals.pop(offset, None)
+        if change.journal:
+            journals[change.fence] = change.journal
+        items = change.items
+        rows = zip(
+            items.numbers.tolist(), items.purchases.tolist(), items.slow.tolist(), items.fast.tolist(), strict=True
+        )
+        for number, purchases, slow, fast in rows:
+            had, had_slow, had_fast = self._items.get(number, (0, -math.inf, -math.inf))
+            self._items[number] = (had + purchases, _log_add(had_slow, slow), _log_add(had_fast, fast))
+        self._co.add(items.rows, items.columns, items.weights)
+        self._population = Population(
+            self._population.purchases + int(items.purchases.sum()),
+            self._population.percentile_sum + items.percentile_sum,
+        )
+        return Outcome.APPLIED
+
+    async def journaled(self, partition: Partition) -> list[int]:
+        """Return the last offsets of the batches whose journals are kept."""
+        return sorted(self._journals.get(partition, {}))
+
+    async def items(self, numbers: Ints | None = None) -> ItemRows:
+        """Return these items, or all that were ever bought or seeded."""
+        if numbers is None:
+            numbers = np.array(sorted(self._items.keys() | self._initial.keys()), np.int64)
+        chosen = numbers.tolist()
+        values = [self._items.get(number, (0, -math.inf, -math.inf)) for number in chosen]
+        table = np.array(values, np.float64).reshape(-1, 3)
+        return ItemRows(
+            numbers=numbers,
+            purchases=table[:, 0].astype(np.int64),
+            initial=np.array([self._initial.get(number, 0.0) for number in chosen], np.float64),
+            slow=table[:, 1].copy(),
+            fast=table[:, 2].copy(),
+            co_purchases=[self._co.row(number) for number in chosen],
+        )
+
+    async def population(self) -> Population:
+        """Return the totals over all customers."""
+        return self._population
+
+    async def touched(self, since: str | None, worker: str) -> Touched:
+        """Return nothing: there are no other workers."""
+        del worker
+        return Touched(since or "0", np.empty(0, np.int64), complete=True)
+
+    async def fences(self) -> dict[Partition, int]:
+        """Return every fence."""
+        return dict(self._fences)
+
+    async def set_fence(self, partition: Partition, fence: int) -> None:
+        """Set a fence where there is none yet."""
+        self._fences.setdefault(partition, fence)
+
+    async def customer(self, customer_id: str) -> bytes | None:
+        """Return one customer's record."""
+        return self._customers.get(customer_id)
+
+    async def customers(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Iterate over all customers."""
+        for name, record in list(self._customers.items()):
+            yield name, record
+
+    async def topic_ids(self, ids: dict[str, str]) -> dict[str, str]:
+        """Remember ids of topics that have none stored; return all."""
+        for topic, topic_id in ids.items():
+            self._topic_ids.setdefault(topic, topic_id)
+        return dict(self._topic_ids)
+
+    async def seed_initial(self, numbers: Ints, counts: npt.NDArray[np.float64]) -> None:
+        """Set initial popularities."""
+        self._initial.update(zip(numbers.tolist(), counts.tolist(), strict=True))
+
+    async def clear(self) -> None:
+        """Drop the whole state."""
+        self._begin()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _log_add(a: float, b: float) -> float:
+    """Return log(exp(a) + exp(b)) without overflow, with the very steps of the Lua script."""
+    if a < b:
+        a, b = b, a
+    return a if b == -math.inf else a + math.log1p(math.exp(b - a))

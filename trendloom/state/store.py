@@ -1,0 +1,281 @@
+"""What may be remembered, and how it may change: the protocol that every store keeps.
+
+A store never decides anything: :mod:`trendloom.state.fold` prepares a batch's change from what was read, and ``write``
+applies all of it or, when the offset fence or a customer has moved since, none of it. Key names live here too.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from trendloom.state.rules import StateRules
+
+__all__ = [
+    "Before",
+    "Change",
+    "CustomerChange",
+    "ItemChange",
+    "ItemRows",
+    "JournalEntry",
+    "Keys",
+    "Outcome",
+    "Partition",
+    "Population",
+    "Store",
+    "Touched",
+]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class Partition(NamedTuple):
+    """One partition of a topic: what an offset fence belongs to."""
+
+    topic: str
+    partition: int
+
+
+class JournalEntry(NamedTuple):
+    """What a list needs that cannot be computed again once the purchase has been applied."""
+
+    number: int
+    percentile: float
+    trendiness: float
+
+
+class Population(NamedTuple):
+    """All customers together: how many purchases, and the sum of their percentiles."""
+
+    purchases: int
+    percentile_sum: float
+
+    @property
+    def mean_percentile(self) -> float:
+        """Mean percentile of all purchases, a newcomer's prior; one half while there are none."""
+        return self.percentile_sum / self.purchases if self.purchases else 0.5
+
+
+@dataclass(slots=True)
+class Before:
+    """What was read before a batch is prepared: the fence, the customers, the journal of what is not committed yet."""
+
+    epoch: int
+    fence: int
+    customers: list[bytes | None]
+    journal: dict[int, JournalEntry] = field(default_factory=dict)
+
+
+class CustomerChange(NamedTuple):
+    """A customer's new record, and the purchase number that it was prepared from."""
+
+    customer_id: str
+    expected_number: int
+    record: bytes
+
+
+@dataclass(slots=True)
+class ItemChange:
+    """What a batch adds to items: purchases and log scores for each item, half-units of co-purchase for each pair."""
+
+    numbers: Ints  # (I,) unique item numbers
+    purchases: Ints  # (I,)
+    slow: Floats  # (I,) log scores of this batch alone
+    fast: Floats  # (I,)
+    rows: Ints  # (P,) pairs in both directions, sorted by (row, column), unique
+    columns: Ints  # (P,)
+    weights: Ints  # (P,) half-units: 2 for the same day, 1 otherwise
+    percentile_sum: float
+
+    @property
+    def touched(self) -> Ints:
+        """Numbers of all items that the change concerns, ascending."""
+        return np.union1d(self.numbers, self.rows)
+
+
+@dataclass(slots=True)
+class Change:
+    """A whole batch: from ``expected_fence`` to ``fence``, or nothing."""
+
+    epoch: int
+    expected_fence: int
+    fence: int
+    customers: list[CustomerChange]
+    items: ItemChange
+    journal: dict[int, JournalEntry]
+
+
+class Outcome(IntEnum):
+    """What became of a write; the numbers are those that the Lua scripts return."""
+
+    APPLIED = 1
+    FENCE_MOVED = -1
+    CUSTOMER_MOVED = -2
+    EPOCH_MOVED = -3
+
+
+@dataclass(slots=True)
+class ItemRows:
+    """Items as they stand: arrays over ``numbers`` (I,), and the co-purchase row of each as {column: half-units}."""
+
+    numbers: Ints
+    purchases: Ints
+    initial: Floats
+    slow: Floats
+    fast: Floats
+    co_purchases: list[dict[int, int]]
+
+
+@dataclass(slots=True)
+class Touched:
+    """Items that others changed since ``position``; when ``complete`` is false too much was missed: load all anew."""
+
+    position: str
+    numbers: Ints
+    complete: bool
+
+
+class Store(Protocol):
+    """The state. Every method may raise :class:`~trendloom.errors.StoreUnavailable`; ``write`` is all or nothing."""
+
+    async def open(self, rules: StateRules, now_ms: int) -> int:
+        """Begin the state, or check that it was made under the same rules; return its epoch."""
+        ...
+
+    async def number_items(self, item_ids: Sequence[str]) -> Ints:
+        """Return the number (I,) of each item id, giving new ones the next free numbers; -1 beyond ``max_items``."""
+        ...
+
+    async def item_ids(self) -> list[str]:
+        """Return every known item id; an id's place in the list is its number."""
+        ...
+
+    async def read(self, partition: Partition, customer_ids: Sequence[str], *, journal: bool) -> Before:
+        """Return the fence (-1: none yet) and the customers' records, and the journal if asked for."""
+        ...
+
+    async def write(self, partition: Partition, change: Change, *, worker: str, forget: Sequence[int]) -> Outcome:
+        """Apply the whole change, or nothing; drop the journals of the batches that ended at offsets ``forget``."""
+        ...
+
+    async def journaled(self, partition: Partition) -> list[int]:
+        """Return the last offsets of the batches whose journals are kept."""
+        ...
+
+    async def items(self, numbers: Ints | None = None) -> ItemRows:
+        """Return these items, or all that were ever bought or seeded."""
+        ...
+
+    async def population(self) -> Population:
+        """Return the totals over all customers."""
+        ...
+
+    async def touched(self, since: str | None, worker: str) -> Touched:
+        """Return what other workers changed since a position (None: only the present position)."""
+        ...
+
+    async def fences(self) -> dict[Partition, int]:
+        """Return the last applied offset of every partition."""
+        ...
+
+    async def set_fence(self, partition: Partition, fence: int) -> None:
+        """Set a fence where there is none yet: a rebuild begins at the log's first offset."""
+        ...
+
+    async def customer(self, customer_id: str) -> bytes | None:
+        """Return one customer's record."""
+        ...
+
+    def customers(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Iterate over all customers, in no order; for audits."""
+        ...
+
+    async def topic_ids(self, ids: dict[str, str]) -> dict[str, str]:
+        """Remember the ids of topics that have none stored; return all stored ones."""
+        ...
+
+    async def seed_initial(self, numbers: Ints, counts: Floats) -> None:
+        """Set the initial popularity of a simulation; it is kept apart from purchases."""
+        ...
+
+    async def clear(self) -> None:
+        """Drop the whole state; the next ``open`` begins a new epoch."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names in Redis. Customers lie in hash-tagged shards, items in another slot: ready for Redis Cluster.
+
+    >>> Keys("tl", 64).fences
+    'tl:{items}:fences'
+    """
+
+    prefix: str
+    shards: int
+
+    def customer(self, customer_id: str) -> str:
+        """Key of one customer's record.
+
+        >>> Keys("tl", 64).customer("c1")
+        'tl:{c33}:c1'
+        """
+        return f"{self.prefix}:{{c{zlib.crc32(customer_id.encode()) % self.shards}}}:{customer_id}"
+
+    def _items(self, name: str) -> str:
+        return f"{self.prefix}:{{items}}:{name}"
+
+    @property
+    def meta(self) -> str:
+        """Hash: epoch, rules, topic ids, totals over all customers."""
+        return self._items("meta")
+
+    @property
+    def fences(self) -> str:
+        """Hash: "topic:partition" to the last applied offset."""
+        return self._items("fences")
+
+    @property
+    def popularity(self) -> str:
+        """Hash: item number (4 bytes) to purchases, slow and fast score (20 bytes)."""
+        return self._items("popularity")
+
+    @property
+    def initial(self) -> str:
+        """Hash: item number to the initial popularity of a simulation."""
+        return self._items("initial")
+
+    @property
+    def numbers(self) -> str:
+        """Hash: item id to item number."""
+        return self._items("numbers")
+
+    @property
+    def ids(self) -> str:
+        """List: the item id of each number."""
+        return self._items("ids")
+
+    @property
+    def touched(self) -> str:
+        """Stream: which items each batch changed, and by which worker."""
+        return self._items("touched")
+
+    def journal(self, partition: Partition) -> str:
+        """Hash: last offset of a batch to what its lists need, until the batch is committed."""
+        return self._items(f"journal:{partition.topic}:{partition.partition}")
+
+    @property
+    def co_purchase_prefix(self) -> str:
+        """Start of the key of an item's co-purchase hash; the item's number follows."""
+        return self._items("co:")
