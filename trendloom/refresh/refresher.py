@@ -1,0 +1,307 @@
+"""A batch of purchases in, its change of state and its lists out: THE path, shared by workers, replays and evaluation.
+
+Order within a batch: read the customers, prepare the change from the items' state as it was before the batch, write it,
+score the lists from that same earlier state, and only then let the worker's copy of the items catch up (``settle``). So a
+list knows its customer up to its purchase and the items up to the start of its batch, and nothing later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trendloom.candidates import TopK, recommend
+from trendloom.catalogue.garment import Catalogue
+from trendloom.errors import StateLost
+from trendloom.refresh.assortment import features_by_number
+from trendloom.refresh.lists import encode_lists
+from trendloom.relevance.features import ItemDynamics, ItemFeatures
+from trendloom.relevance.presets import Preset
+from trendloom.relevance.query import Query
+from trendloom.relevance.standing import Standing
+from trendloom.relevance.transitions import Transitions
+from trendloom.state.customer import NO_ITEM, padded_entries
+from trendloom.state.fold import Arrival, Listed, Prepared, Tally, customers_of, prepare
+from trendloom.state.mirror import Mirror
+from trendloom.state.rules import LANDMARK_MS, StateRules
+from trendloom.state.store import Before, Change, Outcome, Partition, Store
+
+__all__ = ["Applied", "ListRules", "Refresher"]
+
+_ATTEMPTS = 20
+#: A snapshot of how all items stand is kept for this many purchases, or for one in 64 of those seen if that is fewer.
+_STANDING_PURCHASES = 256
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ListRules:
+    """What a list looks like: preset, length, and what it must not hold."""
+
+    preset: Preset
+    top_k: int = 10
+    exclude_other_views: bool = True
+
+
+@dataclass(slots=True)
+class Applied:
+    """A batch that the store has applied: what gets a list, and what became of each purchase."""
+
+    partition: Partition
+    change: Change
+    listed: list[Listed]
+    tally: Tally
+
+
+class Refresher:
+    """Owns a worker's copy of the items and takes batches through it, one at a time.
+
+    Call ``apply``, then ``score``, then ``settle`` for each batch; ``apply`` waits until the batch before is settled.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        *,
+        state_rules: StateRules,
+        list_rules: ListRules,
+        stores: Mapping[str, tuple[float, float]],
+        worker: str,
+        follow_every_s: float,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self.catalogue = catalogue
+        self._rules = state_rules
+        self._list_rules = list_rules
+        self._stores = stores
+        self._worker = worker
+        self._follow_every_s = follow_every_s
+        self._monotonic = monotonic
+        self._followed_at_s = monotonic()
+        self.mirror = Mirror(state_rules, capacity=max(1024, 2 * len(catalogue)))
+        self.epoch = -1
+        self._applied: dict[Partition, int] = {}
+        self._unforgotten: dict[Partition, list[int]] = {}
+        self._committed: dict[Partition, int] = {}
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._standing: Standing | None = None
+        self._standing_version = 0
+        self._number_of_row: Ints = np.empty(0, np.int64)
+        self._features: ItemFeatures
+        self._dynamics: ItemDynamics
+        hashes = {zlib.crc32(name.encode()) or 1: place for place, name in enumerate(stores)}
+        self._store_hashes = np.array(sorted(hashes), np.int64)
+        self._store_places = np.array([hashes[value] for value in sorted(hashes)], np.int16)
+
+    async def open(self, now_ms: int) -> int:
+        """Begin or check the state, number the catalogue's items, read what is there; return the epoch."""
+        self.epoch = await self._store.open(self._rules, now_ms)
+        self._number_of_row = await self._store.number_items(self.catalogue.item_ids)
+        await self.mirror.load(self._store)
+        self.mirror.on_pairs = self._learn
+        self.mirror.on_reload = self._rebuild
+        self._rebuild()
+        return self.epoch
+
+    async def assigned(self, partition: Partition) -> int:
+        """Take up a partition: return the last offset that the state has applied (-1: none)."""
+        fence = (await self._store.fences()).get(partition, -1)
+        self._applied[partition] = fence
+        self._unforgotten[partition] = await self._store.journaled(partition)
+        self._committed.pop(partition, None)
+        return fence
+
+    def revoked(self, partition: Partition) -> None:
+        """Let go of a partition."""
+        for known in (self._applied, self._unforgotten, self._committed):
+            known.pop(partition, None)
+
+    def committed(self, partition: Partition, offset: int) -> None:
+        """Note that everything up to ``offset`` is committed: its journals are dropped with the next write."""
+        self._committed[partition] = offset
+
+    async def number(self, item_ids: list[str]) -> Ints:
+        """Return the numbers (I,) of item ids; unknown ones are numbered; -1 where the state has no more room."""
+        numbers = await self.mirror.number(self._store, item_ids)
+        if len(self.mirror.ids) > self._features.size:
+            self._rebuild()
+        return numbers
+
+    async def apply(
+        self, partition: Partition, arrivals: Sequence[Arrival], *, first_offset: int, last_offset: int
+    ) -> Applied:
+        """Write what a batch changes, once, however often it is delivered.
+
+        ``arrivals`` are its usable records in offset order; ``first_offset`` and ``last_offset`` bound all its records.
+        Raises StateLost if the state is not the one that this worker began with.
+        """
+        names = customers_of(arrivals)
+        before = await self._read(partition, names, first_offset)
+        await self._settled.wait()
+        await self._follow()
+        for _ in range(_ATTEMPTS):
+            prepared = self._prepare(before, arrivals, last_offset)
+            if not prepared.change.customers and prepared.change.fence == before.fence:
+                break  # all of it was applied before
+            done = [offset for offset in self._unforgotten.get(partition, []) if offset <= self._committed.get(partition, -1)]
+            outcome = await self._store.write(partition, prepared.change, worker=self._worker, forget=done)
+            if outcome is Outcome.APPLIED:
+                self._remember(partition, prepared.change, done)
+                break
+            if outcome is Outcome.EPOCH_MOVED:
+                raise StateLost(_LOST)
+            # a retry of a write whose answer was lost, another owner of the partition, or of the customer
+            before = await self._read(partition, names, first_offset, journal=True)
+        else:
+            msg = f"{partition.topic}-{partition.partition}: the state moved {_ATTEMPTS} times under one batch"
+            raise RuntimeError(msg)
+        self._applied[partition] = prepared.change.fence
+        self._settled.clear()
+        return Applied(partition, prepared.change, prepared.listed, prepared.tally)
+
+    def score(self, applied: Applied) -> TopK:
+        """Return the top-k of each listed purchase, from the items' state before the batch."""
+        return recommend(
+            self._query(applied.listed),
+            self._features,
+            self._dynamics,
+            self._list_rules.preset,
+            k=self._list_rules.top_k,
+            exclude_other_views=self._list_rules.exclude_other_views,
+            standing=self._stand(),
+        )
+
+    def settle(self, applied: Applied) -> None:
+        """Let the worker's copy of the items catch up with a scored batch."""
+        self.mirror.advance(applied.change.items)
+        self._settled.set()
+
+    def encode(self, applied: Applied, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
+        """Return the JSON of each list."""
+        return encode_lists(
+            applied.listed,
+            top,
+            sent_at_ms,
+            epoch=applied.change.epoch,
+            partition=applied.partition.partition,
+            made_at_ms=made_at_ms,
+            preset=self._list_rules.preset.name,
+            catalogue=self.catalogue.fingerprint,
+            ids=self.mirror.ids,
+        )
+
+    async def _read(
+        self, partition: Partition, names: list[str], first_offset: int, *, journal: bool = False
+    ) -> Before:
+        again = journal or first_offset <= self._applied.get(partition, -1)
+        before = await self._store.read(partition, names, journal=again)
+        if before.epoch != self.epoch:
+            raise StateLost(_LOST)
+        if before.fence < self._applied.get(partition, -1):
+            msg = (
+                f"{partition.topic}-{partition.partition}: the store's fence fell from {self._applied[partition]} to "
+                f"{before.fence}: it lost its latest changes. Action: start the worker again; it reads the log from there."
+            )
+            raise StateLost(msg)
+        if not again and first_offset <= before.fence:
+            before = await self._store.read(partition, names, journal=True)
+        return before
+
+    def _prepare(self, before: Before, arrivals: Sequence[Arrival], last_offset: int) -> Prepared:
+        items = np.array([arrival.item for arrival in arrivals], np.int64)
+        return prepare(
+            before,
+            arrivals,
+            last_offset=last_offset,
+            percentiles=self._stand().percentile[items].astype(np.float32),
+            prior_mean=self.mirror.population.mean_percentile,
+            rules=self._rules,
+        )
+
+    def _remember(self, partition: Partition, change: Change, forgotten: list[int]) -> None:
+        kept = [offset for offset in self._unforgotten.get(partition, []) if offset not in set(forgotten)]
+        if change.journal:
+            kept.append(change.fence)
+        self._unforgotten[partition] = kept
+
+    async def _follow(self) -> None:
+        now_s = self._monotonic()
+        if now_s - self._followed_at_s >= self._follow_every_s:
+            self._followed_at_s = now_s
+            await self.mirror.follow(self._store, self._worker)
+
+    def _stand(self) -> Standing:
+        seen = self.mirror.version
+        stale = seen - self._standing_version >= min(_STANDING_PURCHASES, 1 + self._standing_version // 64)
+        if self._standing is None or (stale and seen != self._standing_version):
+            self._standing = Standing(self._features, self._dynamics)
+            self._standing_version = seen
+        return self._standing
+
+    def _learn(self, rows: Ints, columns: Ints, weights: Ints) -> None:
+        self._dynamics.transitions.learn(rows, columns, weights)
+
+    def _rebuild(self) -> None:
+        mirror, rules = self.mirror, self._rules
+        size = max(len(mirror.ids), 1)
+        if not hasattr(self, "_features") or self._features.size < size:
+            room = size if size == len(self.catalogue) else min(mirror.capacity, size + size // 8 + 64)
+            numbers = self._number_of_row
+            if (numbers < 0).any():
+                msg = f"the state has room for {rules.max_items} items, the catalogue holds {len(self.catalogue)}"
+                raise ValueError(msg)
+            self._features = features_by_number(self.catalogue, numbers, room, self._stores)
+        product, group = self._features.product, self._features.group
+        self._dynamics = ItemDynamics(
+            purchases=mirror.purchases,
+            initial=mirror.initial,
+            slow=mirror.slow,
+            fast=mirror.fast,
+            slow_half_life_s=rules.slow_half_life_s,
+            fast_half_life_s=rules.fast_half_life_s,
+            landmark_ms=LANDMARK_MS,
+            co=mirror.co,
+            transitions=Transitions.rebuilt(
+                mirror.co,
+                product=product,
+                group=group,
+                keep=rules.co_purchase_keep,
+                limit=rules.co_purchase_limit,
+            ),
+        )
+        self._standing = None
+
+    def _query(self, listed: list[Listed]) -> Query:
+        entries = padded_entries([entry.tail for entry in listed], self._rules.history_length)
+        history = np.where(entries["item"] == NO_ITEM, -1, entries["item"].astype(np.int64)).astype(np.int32)
+        return Query(
+            item=np.array([entry.arrival.item for entry in listed], np.int32),
+            history=history,
+            history_ms=entries["at_s"].astype(np.int64) * 1000,
+            at_ms=np.array([entry.arrival.purchase.occurred_at for entry in listed], np.int64),
+            stores=self._store_places_of(entries["store"].astype(np.int64)),
+            trendiness=np.array([entry.trendiness for entry in listed], np.float64),
+            percentile=np.array([entry.percentile for entry in listed], np.float64),
+        )
+
+    def _store_places_of(self, hashes: Ints) -> npt.NDArray[np.int16]:
+        if self._store_hashes.size == 0:
+            return np.full(hashes.shape, -1, np.int16)
+        place = np.minimum(np.searchsorted(self._store_hashes, hashes), self._store_hashes.size - 1)
+        found = self._store_hashes[place] == hashes
+        return np.where(found, self._store_places[place], -1).astype(np.int16)
+
+
+_LOST = (
+    "The state is not the one that this worker began with (it was cleared or rebuilt). "
+    "Action: start the worker again; it reads the log from where the new state is."
+)
