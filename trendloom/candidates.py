@@ -1,0 +1,189 @@
+"""From a batch of purchases to its top-k lists: propose candidates, score them, choose the best.
+
+Candidates come from visual neighbours, co-purchase, variants, likely groups and trending items; what the customer has just
+bought never comes back. How much this loses against scoring every item is measured in ``evaluation``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trendloom.relevance.co_purchase import damped
+from trendloom.relevance.features import ItemDynamics, ItemFeatures
+from trendloom.relevance.presets import Preset
+from trendloom.relevance.query import Query
+from trendloom.relevance.score import Pairs, Question, score
+from trendloom.relevance.standing import Standing
+
+__all__ = ["TopK", "propose", "recommend", "top_k"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TopK:
+    """B lists: items (B, k), the best first, padded with -1; scores (B, k); parts (B, k, P), which sum to the scores."""
+
+    items: npt.NDArray[np.int32]
+    scores: Floats
+    parts: Floats
+    part_names: tuple[str, ...]
+
+
+def recommend(
+    query: Query,
+    features: ItemFeatures,
+    dynamics: ItemDynamics,
+    preset: Preset,
+    *,
+    k: int,
+    exclude_other_views: bool,
+    eligible: npt.NDArray[np.bool_] | None = None,
+    standing: Standing | None = None,
+    exhaustive: bool = False,
+) -> TopK:
+    """Return the top-k list of every purchase of the query.
+
+    Never listed: what the customer bought on the same day (UTC) and, unless the preset weighs ``repurchase``, anything
+    in the history; items that ``eligible`` (N,) denies; with ``exclude_other_views`` other views of the item just bought.
+    Equal scores are ordered by item number. ``standing`` may be handed over to be used for several batches; it is made
+    here otherwise, which looks at every item once. ``exhaustive`` takes every item for a candidate: slow, to measure by.
+    """
+    question = Question(query, features, dynamics, preset, standing or Standing(features, dynamics))
+    if exhaustive:
+        pairs = Pairs.exhaustive(query.size, features.size)
+    else:
+        pairs = propose(question)
+    pairs = _allowed(pairs, question, exclude_other_views=exclude_other_views, eligible=eligible)
+    return top_k(pairs, score(pairs, question), n_rows=query.size, k=k, part_names=preset.parts)
+
+
+def propose(question: Question) -> Pairs:
+    """Return the candidates of every purchase, each once, in the amounts of ``preset.retrieve``; bought items among them."""
+    n = question.features.size
+    sources = (_neighbours, _trending, _variants, _co_purchased, _of_products, _of_groups)
+    keys = np.concatenate([source(question) for source in sources])
+    keys.sort()
+    return Pairs.of_keys(keys[np.append(True, keys[1:] != keys[:-1])] if keys.size else keys, n)
+
+
+def top_k(pairs: Pairs, parts: Floats, *, n_rows: int, k: int, part_names: tuple[str, ...]) -> TopK:
+    """Return the k best pairs of each row by their summed parts (P, E); of equal scores the smaller item number first."""
+    total = parts.sum(axis=0)
+    sizes = np.bincount(pairs.row, minlength=n_rows)
+    starts = np.cumsum(sizes) - sizes
+    chosen = np.flatnonzero(total >= _kth_best(total, pairs.row, starts, sizes, k)[pairs.row])
+    chosen = chosen[np.lexsort((pairs.item[chosen], -total[chosen], pairs.row[chosen]))]
+    row = pairs.row[chosen]
+    first = np.searchsorted(row, np.arange(n_rows))
+    place = np.arange(chosen.size) - first[row]
+    chosen, row, place = chosen[place < k], row[place < k], place[place < k]
+    items = np.full((n_rows, k), -1, np.int32)
+    scores = np.zeros((n_rows, k))
+    listed = np.zeros((n_rows, k, parts.shape[0]))
+    items[row, place] = pairs.item[chosen]
+    scores[row, place] = total[chosen]
+    listed[row, place] = parts[:, chosen].T
+    return TopK(items, scores, listed, part_names)
+
+
+def _kth_best(total: Floats, row: Ints, starts: Ints, sizes: Ints, k: int) -> Floats:
+    width = int(sizes.max(initial=0))
+    if width <= k:
+        return np.full(sizes.size, -np.inf)
+    table = np.full((sizes.size, width), np.inf)  # (B, widest row) of negated scores
+    table[row, np.arange(total.size) - starts[row]] = -total
+    return -np.partition(table, k - 1, axis=1)[:, k - 1]
+
+
+def _allowed(
+    pairs: Pairs, question: Question, *, exclude_other_views: bool, eligible: npt.NDArray[np.bool_] | None
+) -> Pairs:
+    features, history = question.features, question.history
+    barred = history >= 0
+    if question.preset.weights.get("repurchase", 0.0) > 0:
+        barred &= question.query.days_ago == 0
+    row, position = np.nonzero(barred)
+    gone = row * features.size + history[row, position]
+    place = np.minimum(np.searchsorted(pairs.key, gone), max(pairs.key.size - 1, 0))
+    kept = np.ones(pairs.key.size, np.bool_)
+    if pairs.key.size:
+        kept[place[pairs.key[place] == gone]] = False
+    if eligible is not None:
+        kept &= eligible[pairs.item]
+    if exclude_other_views:
+        view = np.where(question.bought >= 0, features.view_group[np.maximum(question.bought, 0)], -1)[pairs.row]
+        kept &= (view < 0) | (features.view_group[pairs.item] != view)
+    return Pairs(pairs.key[kept], pairs.row[kept], pairs.item[kept])
+
+
+def _take(question: Question, name: str) -> int:
+    return question.preset.retrieve.get(name, 0)
+
+
+def _neighbours(question: Question) -> Ints:
+    lists = question.features.neighbours[:, : _take(question, "neighbours")]
+    near = np.where(question.bought[:, None] >= 0, lists[np.maximum(question.bought, 0)], -1)
+    row, column = np.nonzero(near >= 0)
+    return np.asarray(row * question.features.size + near[row, column], np.int64)
+
+
+def _trending(question: Question) -> Ints:
+    trending = question.standing.by_popularity[: _take(question, "trending")]
+    return (np.arange(question.query.size)[:, None] * question.features.size + trending).ravel()
+
+
+def _variants(question: Question) -> Ints:
+    features = question.features
+    row, position = np.nonzero((question.history >= 0) & (question.recency > 0))
+    product = features.product[question.history[row, position]].astype(np.int64)
+    place, item = features.variants.expand(product, _take(question, "variants"))
+    return row[place] * features.size + item
+
+
+def _co_purchased(question: Question) -> Ints:
+    evidence = question.co_purchase.summed()
+    row = evidence.key // max(question.features.size, 1)
+    item = evidence.key - row * question.features.size
+    preset = question.preset
+    value = damped(evidence.value, question.dynamics.purchases[item], preset.shrinkage, preset.damping)
+    return evidence.key[_best(row, value, _take(question, "co_purchase"))]
+
+
+def _of_products(question: Question) -> Ints:
+    if _take(question, "products") == 0:
+        return np.zeros(0, np.int64)
+    evidence, preset = question.products, question.preset
+    n_products = max(question.features.n_products, 1)
+    row = evidence.key // n_products
+    product = evidence.key - row * n_products
+    value = damped(
+        evidence.value, question.standing.product_purchases[product], preset.shrinkage, preset.damping
+    )
+    best = _best(row, value, _take(question, "products"))
+    place, item = question.standing.in_product.expand(product[best], _take(question, "in_product"))
+    return row[best][place] * question.features.size + item
+
+
+def _of_groups(question: Question) -> Ints:
+    count = min(_take(question, "groups"), question.features.n_groups)
+    if count == 0:
+        return np.zeros(0, np.int64)
+    chances = question.group_chances
+    group = np.argpartition(-chances, count - 1, axis=1)[:, :count].ravel()
+    row = np.repeat(np.arange(question.query.size), count)
+    place, item = question.standing.in_group.expand(group, _take(question, "in_group"))
+    return row[place] * question.features.size + item
+
+
+def _best(row: Ints, value: Floats, count: int) -> Ints:
+    """Return the places of the ``count`` greatest values of each row; rows ascend."""
+    if count == 0 or row.size == 0:
+        return np.zeros(0, np.int64)
+    order = np.lexsort((-value, row))
+    first = np.searchsorted(row, row)
+    return order[np.arange(row.size) - first < count]

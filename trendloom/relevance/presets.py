@@ -1,0 +1,99 @@
+"""The presets: which parts make a score, with which weights and constants.
+
+A preset is a value; weights may be replaced from settings. Nothing here computes. Read next:
+:mod:`trendloom.relevance.score`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from trendloom.errors import SettingsError
+
+__all__ = ["PART_NAMES", "PRESETS", "Preset"]
+
+#: Every part that a score may have, in the order in which parts are added up and listed.
+PART_NAMES = (
+    "co_purchase",
+    "product_co_purchase",
+    "transition",
+    "variants",
+    "popularity",
+    "visual",
+    "popularity_fit",
+    "category",
+    "gender",
+    "proximity",
+    "repurchase",
+)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Weights by part name (a part of weight 0 is not computed) and the constants of the parts."""
+
+    name: str
+    weights: Mapping[str, float]
+    #: "extremes": cosine and popularity are min-max scaled over all items that the customer has not bought;
+    #: "plain": the cosine as it is (negative ones count 0), and popularity as a percentile rank
+    scaling: Literal["extremes", "plain"] = "plain"
+    #: power of the gap between popularity and trendiness
+    fit_exponent: float = 2.0
+    #: weight of a past purchase: position_decay^position * day_decay^days
+    position_decay: float = 0.95
+    day_decay: float = 0.7
+    #: co-purchase is divided by (purchases + shrinkage)^damping
+    shrinkage: float = 20.0
+    damping: float = 0.7
+    #: distance at which proximity has fallen to 1/e, km
+    proximity_scale_km: float = 100.0
+    #: how many candidates each source may propose
+    retrieve: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse weights of parts that do not exist."""
+        unknown = sorted(set(self.weights) - set(PART_NAMES))
+        if unknown:
+            msg = f"preset {self.name!r} weighs unknown parts {unknown}. Action: use some of {', '.join(PART_NAMES)}."
+            raise SettingsError(msg)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts that weigh anything, in order."""
+        return tuple(name for name in PART_NAMES if self.weights.get(name, 0.0) != 0.0)
+
+    def weighing(self, weights: Mapping[str, float]) -> Preset:
+        """Return this preset with some weights replaced.
+
+        >>> PRESETS["paper"].weighing({"gender": 0.2}).parts
+        ('visual', 'popularity_fit', 'gender')
+        """
+        return replace(self, weights={**self.weights, **weights})
+
+
+PRESETS: Mapping[str, Preset] = {
+    "paper": Preset(
+        name="paper",
+        weights={"visual": 0.4, "popularity_fit": 0.2, "category": 0.0, "gender": 0.0, "proximity": 0.0},
+        scaling="extremes",
+        fit_exponent=4.0,
+        retrieve={"neighbours": 64, "trending": 400, "variants": 64},
+    ),
+    "balanced": Preset(
+        name="balanced",
+        weights={
+            "co_purchase": 1.0,
+            "product_co_purchase": 0.1,
+            "transition": 3.0,
+            "variants": 0.1,
+            "popularity": 0.001,
+            "visual": 0.02,
+            "popularity_fit": 0.005,
+            "gender": 0.005,
+            "proximity": 0.002,
+        },
+        retrieve={"neighbours": 10, "trending": 30, "variants": 24, "co_purchase": 100, "products": 10, "in_product": 3, "groups": 5, "in_group": 8},
+    ),
+}
