@@ -1,4 +1,4 @@
-"""The settings written out for people: ``config/default.toml`` and ``docs/settings.md``, both made from the declarations.
+"""The settings written out for people, from the declarations: ``config/default.toml`` and ``docs/settings.md``.
 
 Tests compare the committed files with what is rendered here, so that neither can drift from the code.
 """
@@ -51,7 +51,7 @@ def setting_rows() -> Iterator[SettingRow]:
 def render_default_toml() -> str:
     """Return the text of ``config/default.toml``: every key below what it is and why."""
     lines = [
-        "# Every setting with its default. Made by `trendloom settings --default-toml`; edit config/settings.py instead.",
+        "# Every setting with its default. Made by `trendloom settings --default-toml` from config/settings.py.",
         "# To change one, copy it into trendloom.toml, or set it in the environment: TRENDLOOM_LISTS__TOP_K=5.",
     ]
     for group, model in _groups():
@@ -59,7 +59,11 @@ def render_default_toml() -> str:
         for row in setting_rows():
             if row.group == group:
                 kind = f"{row.type_name}, {row.allowed}" if row.allowed else row.type_name
-                lines += ["", *_comment(f"{row.what} ({kind})"), *_comment(f"Default: {row.reason}")]
+                lines += [
+                    "",
+                    *_comment(f"{row.what} ({kind.replace('one of, ', 'one of ')})"),
+                    *_comment(f"Default: {row.reason}"),
+                ]
                 lines.append(f"{row.name} = {row.default}")
     return "\n".join(lines) + "\n"
 
