@@ -95,7 +95,7 @@ def _print_version(asked: bool) -> None:
 
 @app.callback(help="A trend-aware fashion recommender that lives on the purchase stream.")
 def _root(
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
