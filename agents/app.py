@@ -1,0 +1,230 @@
+"""``build_app``: the wiring of a worker, readable top to bottom. No settings are read and nothing starts here.
+
+purchases (Kafka) -> PurchasesAgent -> in-memory channel -> ScoringAgent -> recommendations (Kafka) -> acknowledge.
+Read next: :mod:`agents.batch_transport` for how batches arrive, :mod:`agents.runner` for how the app is run.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import faust
+from aiohttp.web import Response, json_response
+from faust.types import TP
+from mode.supervisors import CrashingSupervisor
+
+from agents.batch_transport import BatchConsumer, BatchSchema, BatchTransport
+from agents.counters import Counters
+from agents.dead_letter import DeadLetters
+from agents.popularity import TrendsPublisher
+from agents.publishing import Publisher
+from agents.purchases import PurchasesAgent, Work
+from agents.scoring import ScoringAgent
+from agents.trendiness import TrendinessSummary
+from trendloom.errors import LogTruncated
+from trendloom.refresh import Refresher
+from trendloom.state.rules import StateRules
+from trendloom.state.store import Partition
+
+__all__ = ["Names", "Worker", "WorkerRules", "build_app", "start_offset"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The topics' names."""
+
+    purchases: str = "purchases"
+    recommendations: str = "recommendations"
+    dead_letters: str = "dead-letters"
+    trends: str = "trends"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRules:
+    """How a worker reads and writes Kafka, as plain values."""
+
+    bootstrap: str
+    group: str = "trendloom"
+    instance_id: str = ""
+    session_timeout_s: float = 30.0
+    fetch_max_wait_ms: int = 100
+    max_batch: int = 500
+    commit_interval_s: float = 0.25
+    compression: str | None = None
+    retry_budget_s: float = 60.0
+    trends_interval_s: float = 10.0
+    health_port: int = 0
+    unknown_items: Literal["dead_letter", "count"] = "dead_letter"
+    ssl_context: ssl.SSLContext | None = None
+    sasl_mechanism: str = ""
+    sasl_username: str = ""
+    sasl_password: str = field(default="", repr=False)
+
+
+@dataclass(slots=True)
+class Worker:
+    """A built app with what its runner needs to see."""
+
+    app: faust.App
+    refresher: Refresher
+    counters: Counters
+    status: dict[str, str]
+
+    @property
+    def consumer(self) -> BatchConsumer:
+        """The running app's consumer."""
+        consumer: BatchConsumer = self.app.consumer
+        return consumer
+
+
+def build_app(
+    rules: WorkerRules,
+    refresher: Refresher,
+    *,
+    names: Names,
+    state_rules: StateRules,
+    clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> Worker:
+    """Return a worker around a refresher that is open; ``worker.app`` is a plain ``faust.App``."""
+    app = faust.App(
+        rules.group,
+        broker=f"kafka://{rules.bootstrap.replace(',', ';kafka://')}",
+        broker_credentials=_credentials(rules),
+        store="memory://",
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        autodiscover=False,
+        origin=None,
+        broker_max_poll_records=rules.max_batch,
+        broker_commit_interval=rules.commit_interval_s,
+        broker_commit_every=10_000,
+        broker_session_timeout=rules.session_timeout_s,
+        broker_request_timeout=max(90.0, rules.session_timeout_s + 10.0),
+        broker_heartbeat_interval=min(3.0, rules.session_timeout_s / 3),
+        broker_max_poll_interval=300.0,
+        consumer_group_instance_id=rules.instance_id or None,
+        consumer_auto_offset_reset="earliest",
+        producer_acks=-1,
+        producer_max_batch_size=1_000_000,
+        producer_compression_type=rules.compression,
+        stream_buffer_maxsize=8,  # whole batches
+        stream_wait_empty=False,  # what is unfinished is delivered again, and changes nothing
+        web_enabled=rules.health_port > 0,
+        web_bind="127.0.0.1",
+        web_host="127.0.0.1",
+        web_port=rules.health_port or None,
+        web_tables_enabled=False,
+        web_router_enabled=False,
+    )
+    transport = BatchTransport(app.conf.broker_consumer, app, fetch_max_wait_ms=rules.fetch_max_wait_ms)
+    app.transport = transport
+
+    counters, trendiness, status = Counters(), TrendinessSummary(), {"status": "starting"}
+    publisher = Publisher(lambda: app.producer._producer, retry_budget_s=rules.retry_budget_s)  # noqa: SLF001 - Faust has no public door to batches
+    partitions = {"purchases": 1}
+    purchases = PurchasesAgent(
+        refresher,
+        DeadLetters(publisher, names.dead_letters),
+        counters,
+        partitions=lambda: partitions["purchases"],
+        unknown_items=rules.unknown_items,
+        clock_ms=clock_ms,
+    )
+    scoring = ScoringAgent(refresher, publisher, counters, topic=names.recommendations, clock_ms=clock_ms)
+    trends = TrendsPublisher(refresher.mirror, state_rules, publisher, topic=names.trends)
+
+    async def begin(tp: TP, committed: int | None, log_start: int) -> int:
+        partitions["purchases"] = await publisher.partitions(names.purchases)
+        fence = await refresher.assigned(Partition(tp.topic, tp.partition))
+        start = start_offset(tp, committed, log_start, fence)
+        log.info("%s-%d: the state holds up to %d, the group up to %s: begin at %d", *tp, fence, committed, start)
+        return start
+
+    transport.start_offset = begin
+    transport.on_commit = lambda tp, offset: refresher.committed(Partition(tp.topic, tp.partition), offset - 1)
+
+    topic = app.topic(names.purchases, schema=BatchSchema(key_type=bytes, value_type=bytes))
+    belt = app.channel(maxsize=2)
+
+    @app.agent(topic, name="purchases", concurrency=1, supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
+    async def apply_purchases(stream: Any) -> None:  # noqa: ANN401 - a faust.Stream
+        async for event in stream.noack().events():
+            work = await purchases.apply(event.value)
+            trendiness.observe(work.applied)
+            for listed in work.applied.listed:
+                trends.saw(listed.arrival.purchase.occurred_at)
+            await belt.send(value=(work, event))
+
+    @app.agent(belt, name="scoring", concurrency=1, supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
+    async def refresh_lists(stream: Any) -> None:  # noqa: ANN401 - a faust.Stream
+        pair: tuple[Work, Any]
+        async for pair in stream:
+            work, event = pair
+            await scoring.publish(scoring.score(work))
+            event.ack()
+
+    @app.timer(interval=rules.trends_interval_s)  # type: ignore[untyped-decorator]
+    async def publish_trends() -> None:
+        if TP(names.purchases, 0) in app.consumer.assignment():
+            await trends.publish(clock_ms())
+
+    worker = Worker(app, refresher, counters, status)
+
+    @app.page("/health")  # type: ignore[untyped-decorator]
+    async def health(_web: Any, _request: Any) -> Response:  # noqa: ANN401 - Faust's own views
+        return json_response(
+            {
+                "status": status["status"],
+                "epoch": refresher.epoch,
+                "lag": {f"{tp.topic}-{tp.partition}": lag for tp, lag in worker.consumer.lag().items()},
+                "counters": counters.as_dict(),
+                "trendiness": trendiness.as_dict(),
+            }
+        )
+
+    @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]
+    async def ready(*_: Any, **__: Any) -> None:  # noqa: ANN401 - Faust's own signal
+        status["status"] = "ready"
+
+    return worker
+
+
+def start_offset(tp: TP, committed: int | None, log_start: int, fence: int) -> int:
+    """Return where reading a partition begins: at the smaller of the group's offset and the fence + 1.
+
+    Normally the group is behind the state; it is ahead when the store lost its tail. Raises LogTruncated when the log
+    begins after the first offset that the state needs.
+
+    >>> start_offset(TP("purchases", 0), committed=90, log_start=0, fence=99)
+    90
+    >>> start_offset(TP("purchases", 0), committed=200, log_start=0, fence=99)
+    100
+    >>> start_offset(TP("purchases", 0), committed=None, log_start=0, fence=-1)
+    0
+    """
+    if fence + 1 < log_start:
+        msg = (
+            f"{tp.topic}-{tp.partition}: the state holds up to offset {fence}, the log begins at {log_start}: what lies "
+            "between is gone. Action: run `trendloom state rebuild`, which begins at what the log still holds."
+        )
+        raise LogTruncated(msg)
+    begun = fence + 1 if committed is None else min(committed, fence + 1)
+    return max(begun, log_start)
+
+
+def _credentials(rules: WorkerRules) -> Any:  # noqa: ANN401 - one of Faust's credential classes
+    if rules.sasl_mechanism:
+        return faust.SASLCredentials(
+            username=rules.sasl_username,
+            password=rules.sasl_password,
+            mechanism=rules.sasl_mechanism,
+            ssl_context=rules.ssl_context,
+        )
+    return faust.SSLCredentials(rules.ssl_context) if rules.ssl_context is not None else None

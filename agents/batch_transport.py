@@ -1,0 +1,241 @@
+"""Faust's Kafka transport, but an agent gets a partition's fetched records as one batch instead of one by one.
+
+A small subclass of the stock aiokafka consumer: group membership, assignment, flow control, sensors and the commit loop
+stay Faust's. What changes: ``_drain_messages`` hands on whole batches, acknowledgement tracks batches in the order in
+which they were handed on, and after a rebalance reading starts where the state says (``perform_seek``), not only where the
+group does. The seams are those of faust-streaming 0.15.3, which is pinned; ``docs/decisions`` says why they are used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, cast
+
+from aiokafka.structs import ConsumerRecord
+from faust.serializers.schemas import Schema
+from faust.transport.consumer import ack_lock
+from faust.transport.drivers import aiokafka as stock
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage, ensure_TP
+from mode.utils.futures import notify
+
+__all__ = ["Batch", "BatchConsumer", "BatchSchema", "BatchTransport", "StartOffset"]
+
+#: Called for each assigned partition with the group's offset (None: none committed) and the log's first offset;
+#: returns the offset to begin at.
+StartOffset = Callable[[TP, int | None, int], Awaitable[int]]
+
+
+class Batch(NamedTuple):
+    """Consecutive records of one partition, at least one, in offset order."""
+
+    tp: TP
+    records: list[ConsumerRecord]
+
+    @property
+    def first_offset(self) -> int:
+        """Offset of the first record."""
+        return int(self.records[0].offset)
+
+    @property
+    def last_offset(self) -> int:
+        """Offset of the last record."""
+        return int(self.records[-1].offset)
+
+
+class BatchSchema(Schema):
+    """Hands a batch through to the agent as it is: decoding is the agent's, which keeps what it cannot decode."""
+
+    def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ANN401 - Faust's own signature
+        """Return the message's key: none."""
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ANN401 - Faust's own signature
+        """Return the batch."""
+        return message.value
+
+
+class _Thread(stock.AIOKafkaConsumerThread):
+    """The stock thread, with a fetch that does not hold a quiet partition for 1.5 seconds (hard-coded there)."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401 - Faust's own signature
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = cast("BatchTransport", self.consumer.transport).fetch_max_wait_ms  # noqa: SLF001 - no public door
+        return consumer
+
+
+class BatchConsumer(stock.Consumer):
+    """A Faust consumer of whole batches; everything not named here is Faust's."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: Batches handed on and not yet committed, oldest first: commits cover the acknowledged ones at the front.
+        self._handed_on: dict[TP, deque[ConsumerMessage]] = {}
+        self._draining = False
+
+    def _new_consumer_thread(self) -> Any:  # noqa: ANN401 - Faust's own signature
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- where reading starts
+
+    async def perform_seek(self) -> None:
+        """Go to the group's offsets, then for each partition to where the state needs it. Called after a rebalance."""
+        await super().perform_seek()
+        self._handed_on.clear()
+        transport = cast("BatchTransport", self.transport)
+        assigned = {tp for tp in self.assignment() if self.app.topics.acks_enabled_for(tp.topic)}
+        if transport.start_offset is None or not assigned:
+            return
+        first = await self.earliest_offsets(*assigned)
+        for tp in sorted(assigned):
+            committed = self._committed_offset[ensure_TP(tp)]
+            start = await transport.start_offset(ensure_TP(tp), committed, int(first[tp]))
+            await self.seek(ensure_TP(tp), start)
+            self._read_offset[ensure_TP(tp)] = start
+
+    # -- handing on
+
+    async def _drain_messages(self, fetcher: Any) -> None:  # noqa: ANN401 - Faust's own signature
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                records, active = await self._wait_next_records(timeout=1.0)
+                generation = self.app.consumer_generation_id
+                await asyncio.sleep(0)  # a fetch that is always ready must not starve the loop
+                if records is None or self.should_stop:
+                    continue
+                if not self.flow_active:
+                    if records:
+                        await self.perform_seek()
+                    continue
+                for fetched_tp, fetched in records.items():
+                    tp = ensure_TP(fetched_tp)
+                    stale = not self.flow_active or self.app.consumer_generation_id != generation
+                    if stale or self._draining:
+                        break  # a rebalance seeks anew; a drain wants nothing more
+                    if active is None or fetched_tp in active or fetched_tp in self._buffered_partitions:
+                        await self._hand_on(tp, fetched)
+        except self.consumer_stopped_errors:
+            if not self.transport.app.should_stop:
+                raise
+        except asyncio.CancelledError:
+            if not self.transport.app.should_stop:
+                raise
+
+    async def _hand_on(self, tp: TP, fetched: list[ConsumerRecord]) -> None:
+        expected = self._read_offset[tp]
+        records = fetched if expected is None else [record for record in fetched if record.offset >= expected]
+        if not records:
+            return
+        batch = Batch(tp, records)
+        self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+        message = self._batch_message(batch)
+        self._handed_on.setdefault(tp, deque()).append(message)
+        self._read_offset[tp] = batch.last_offset + 1
+        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+
+    def _batch_message(self, batch: Batch) -> ConsumerMessage:
+        last = batch.records[-1]
+        return ConsumerMessage(
+            batch.tp.topic,
+            batch.tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            [],
+            None,
+            batch,
+            None,
+            None,
+            None,
+            batch.tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    # -- acknowledging and committing
+
+    def ack(self, message: Any) -> bool:  # noqa: ANN401 - Faust's own signature
+        """Mark a batch as done: its lists are acknowledged by the broker."""
+        with ack_lock:
+            if message.acked:
+                return False
+            message.acked = True
+            self._unacked_messages.discard(message)
+            self._n_acked += len(message.value.records)
+            notify(self._waiting_for_ack)
+            return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:  # noqa: ANN401 - Faust's own signature
+        waiting = list(self._handed_on)
+        return (tp for tp in waiting if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Return the offset after the last batch of the unbroken run of acknowledged ones; None if there is none."""
+        queue = self._handed_on.get(tp, deque())
+        offset = None
+        while queue and queue[0].acked:
+            offset = queue.popleft().value.last_offset + 1
+        return offset
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's own signature
+        did_commit = await super()._commit_offsets(offsets, start_new_transaction)
+        on_commit = cast("BatchTransport", self.transport).on_commit
+        if did_commit and on_commit is not None:
+            for tp, offset in offsets.items():
+                on_commit(tp, offset)
+        return bool(did_commit)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget what was handed on from partitions that are no longer ours."""
+        for tp in revoked:
+            self._handed_on.pop(ensure_TP(tp), None)
+        await super().on_partitions_revoked(revoked)
+
+    # -- for whoever looks on
+
+    def unfinished(self) -> int:
+        """Return how many batches are handed on and not yet acknowledged."""
+        return sum(not message.acked for queue in self._handed_on.values() for message in queue)
+
+    def lag(self) -> dict[TP, int]:
+        """Return, for each assigned partition, how many records lie between what is acknowledged and the log's end."""
+        lags = {}
+        for tp in self.assignment():
+            known = ensure_TP(tp)
+            read = self._read_offset[known]
+            if read is None or not self.app.topics.acks_enabled_for(known.topic):
+                continue
+            open_batches = [message for message in self._handed_on.get(known, ()) if not message.acked]
+            done = open_batches[0].value.first_offset if open_batches else read
+            lags[known] = max(int(self.highwater(tp) or 0) - done, 0)
+        return lags
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Hand on nothing more, wait until all that was is acknowledged, commit; return whether that was in time."""
+        self._draining = True
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while self.unfinished() and asyncio.get_running_loop().time() < deadline:
+            await self._wait_for_ack(timeout=1)
+        await self.commit()
+        return self.unfinished() == 0
+
+
+class BatchTransport(stock.Transport):
+    """The stock transport with a :class:`BatchConsumer`; callbacks are set before the app starts."""
+
+    Consumer: ClassVar[Any] = BatchConsumer
+
+    def __init__(
+        self,
+        url: Any,  # noqa: ANN401 - Faust's own URL list
+        app: Any,  # noqa: ANN401 - a faust.App, which Faust types loosely
+        *,
+        fetch_max_wait_ms: int = 100,
+        start_offset: StartOffset | None = None,
+        on_commit: Callable[[TP, int], None] | None = None,
+    ) -> None:
+        super().__init__(url, app)
+        self.fetch_max_wait_ms = fetch_max_wait_ms
+        self.start_offset = start_offset
+        self.on_commit = on_commit

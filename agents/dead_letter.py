@@ -1,0 +1,63 @@
+"""The fate of a record that cannot be used: whole, with its place and a reason, to the ``dead-letters`` topic.
+
+A batch is committed only after its dead letters were acknowledged, so nothing is lost silently and the stream goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from aiokafka.structs import ConsumerRecord
+
+from agents.publishing import Publisher, Record
+from trendloom.errors import BadMessage
+from trendloom.events import DeadLetter, encode
+
+__all__ = ["DeadLetters", "dead_letter"]
+
+#: A payload is cut after this many bytes, so that its dead letter fits into a record; the log still holds it whole.
+PAYLOAD_LIMIT_BYTES = 512 * 1024
+
+
+def dead_letter(record: ConsumerRecord, why: BadMessage, now_ms: int) -> DeadLetter:
+    """Return the dead letter of a record: text where it is UTF-8, base64 where it is not."""
+    value = record.value or b""
+    cut = value[:PAYLOAD_LIMIT_BYTES]
+    try:
+        payload, encoding = cut.decode(), "utf-8"
+    except UnicodeDecodeError:
+        payload, encoding = base64.b64encode(cut).decode(), "base64"
+    return DeadLetter(
+        reason=why.reason,
+        detail=why.detail,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=None if record.key is None else _text(record.key),
+        payload=payload,
+        payload_encoding="utf-8" if encoding == "utf-8" else "base64",
+        payload_bytes=len(value),
+        dead_at=now_ms,
+    )
+
+
+class DeadLetters:
+    """Publishes dead letters, keyed by where the record lies, so that a second delivery is recognisable."""
+
+    def __init__(self, publisher: Publisher, topic: str) -> None:
+        self._publisher = publisher
+        self._topic = topic
+
+    async def publish(self, letters: list[DeadLetter], now_ms: int) -> None:
+        """Publish and wait for the acknowledgement of each."""
+        records: list[Record] = [
+            (f"{letter.topic}-{letter.partition}-{letter.offset}".encode(), encode(letter)) for letter in letters
+        ]
+        await self._publisher.publish(self._topic, records, now_ms)
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw[:1024].decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(raw[:1024]).decode()
