@@ -90,7 +90,7 @@ def seeded_times(days: Longs, customers: list[str], items: list[str], *, seed: i
     ``u("seed|date|customer|article")``. A repeated row (a further piece) comes 1 ms after the one before it.
 
     >>> seeded_times(np.array([18522, 18522]), ["c", "c"], ["a", "b"], seed=1).tolist()
-    [1600309904389, 1600309964389]
+    [1600351247764, 1600351187764]
     """
     if not days.size:
         return np.zeros(0, np.int64)
