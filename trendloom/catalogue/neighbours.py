@@ -1,7 +1,8 @@
 """Exact nearest and farthest rows by dot product, in blocks, so that 100,000 rows fit in memory.
 
-Ties go to the smaller row (above 32 x count rows, some of many equals at the edge of a list may be others). Never
-approximate: the extremes feed the min-max of the preset ``paper``. Read next: :mod:`trendloom.catalogue.build`, which decides what is searched.
+Never approximate: the extremes feed the min-max of the preset ``paper``. Ties go to the smaller row (above 32 x count
+rows, which of many equals at the edge of a list are kept is only the same on the same machine).
+Read next: :mod:`trendloom.catalogue.build`, which decides what is searched.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Extremes", "find_extremes"]
+__all__ = ["Extremes", "ItemExtremes", "find_extremes", "find_item_extremes"]
 
 #: Columns are searched in chunks of this many: a row's best k columns lie in the k chunks with the best maxima.
 CHUNK = 32
@@ -31,8 +32,16 @@ class Extremes:
     farthest_similarity: npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class ItemExtremes:
+    """:class:`Extremes` of all N items, with (N,) ``source``: 0 compared by photo, 1 compared by table."""
+
+    extremes: Extremes
+    source: npt.NDArray[np.uint8]
+
+
 def find_extremes(
-    vectors: npt.NDArray[np.float16],
+    vectors: npt.NDArray[np.float16] | npt.NDArray[np.float32],
     *,
     nearest: int,
     farthest: int,
@@ -49,15 +58,10 @@ def find_extremes(
     >>> found.nearest.tolist()
     [[1, 2], [0, 2], [1, 0], [2, 1]]
     >>> found.farthest.ravel().tolist()
-    [3, 3, 3, 0]
+    [3, 3, 0, 0]
     """
     rows = np.arange(len(vectors)) if queries is None else queries
-    out = Extremes(
-        np.full((len(rows), nearest), -1, np.int32),
-        np.zeros((len(rows), nearest), np.float32),
-        np.full((len(rows), farthest), -1, np.int32),
-        np.zeros((len(rows), farthest), np.float32),
-    )
+    out = _empty(len(rows), nearest, farthest)
     wide = vectors.astype(np.float32)
     # (V, D) -> (D, V'), V' a whole number of chunks; the padding columns are masked below
     columns = -(-max(len(wide), 1) // CHUNK) * CHUNK
@@ -79,6 +83,58 @@ def find_extremes(
             progress(start + len(part), len(rows))
     np.negative(out.farthest_similarity, out=out.farthest_similarity, where=out.farthest >= 0)
     return out
+
+
+def find_item_extremes(
+    photo_row: npt.NDArray[np.int32],
+    photo_embeddings: npt.NDArray[np.float16],
+    table_embeddings: npt.NDArray[np.float16] | None,
+    *,
+    nearest: int,
+    farthest: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> ItemExtremes:
+    """Return the most and least similar items of every item, as item rows.
+
+    An item with a photo is compared with all items that have one, by photo; an item without is compared with all
+    items, by table. The two kinds of similarity are never mixed in one list: they are not on the same scale.
+    """
+    size = len(photo_row)
+    photographed, rest = np.flatnonzero(photo_row >= 0), np.flatnonzero(photo_row < 0)
+    out = _empty(size, nearest, farthest)
+    # the embeddings stand in item order, so photo row p belongs to photographed[p]
+    searches = [(photo_embeddings, photographed, photographed, None)]
+    if table_embeddings is not None and len(rest):
+        searches.append((table_embeddings, rest, np.arange(size), rest))
+    done = 0
+    for vectors, rows, names, queries in searches:
+
+        def report(count: int, _: int, before: int = done) -> None:
+            if progress is not None:
+                progress(before + count, size)
+
+        found = find_extremes(vectors, nearest=nearest, farthest=farthest, queries=queries, progress=report)
+        out.nearest[rows] = _named(found.nearest, names)
+        out.farthest[rows] = _named(found.farthest, names)
+        out.nearest_similarity[rows] = found.nearest_similarity
+        out.farthest_similarity[rows] = found.farthest_similarity
+        done += len(rows)
+    return ItemExtremes(out, (photo_row < 0).astype(np.uint8))
+
+
+def _empty(size: int, nearest: int, farthest: int) -> Extremes:
+    return Extremes(
+        np.full((size, nearest), -1, np.int32),
+        np.zeros((size, nearest), np.float32),
+        np.full((size, farthest), -1, np.int32),
+        np.zeros((size, farthest), np.float32),
+    )
+
+
+def _named(found: npt.NDArray[np.int32], names: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    if not len(names):
+        return found
+    return np.where(found >= 0, names[found], -1).astype(np.int32)
 
 
 def _best(

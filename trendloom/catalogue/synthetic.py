@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trendloom.catalogue.garment import GENDERS, Catalogue
-from trendloom.catalogue.neighbours import find_extremes
+from trendloom.catalogue.neighbours import find_item_extremes
 from trendloom.catalogue.stores import deal_to_stores
 from trendloom.catalogue.thumbnails import Thumbnails
 
@@ -43,19 +43,7 @@ def random_catalogue(
     photo_embeddings = _unit(around[photographed, :16])
     table_embeddings = _unit(around[:, 16:]) if len(photographed) < n else None
 
-    found = find_extremes(photo_embeddings, nearest=neighbours, farthest=lowest)
-    nearest, nearest_similarity = np.full((n, neighbours), -1, np.int32), np.zeros((n, neighbours), np.float32)
-    farthest, farthest_similarity = np.full((n, lowest), -1, np.int32), np.zeros((n, lowest), np.float32)
-    nearest[photographed] = np.where(found.nearest >= 0, photographed[found.nearest], -1)
-    nearest_similarity[photographed] = found.nearest_similarity
-    farthest[photographed] = np.where(found.farthest >= 0, photographed[found.farthest], -1)
-    farthest_similarity[photographed] = found.farthest_similarity
-    if table_embeddings is not None:
-        rest = np.flatnonzero(photo_row < 0)
-        by_table = find_extremes(table_embeddings, nearest=neighbours, farthest=lowest, queries=rest)
-        nearest[rest], nearest_similarity[rest] = by_table.nearest, by_table.nearest_similarity
-        farthest[rest], farthest_similarity[rest] = by_table.farthest, by_table.farthest_similarity
-
+    found = find_item_extremes(photo_row, photo_embeddings, table_embeddings, nearest=neighbours, farthest=lowest)
     store_ids = tuple(f"store-{number}" for number in range(1, 6))
     rows = np.arange(n)
     return Catalogue(
@@ -76,11 +64,11 @@ def random_catalogue(
         photo_row=photo_row,
         photo_embeddings=photo_embeddings,
         table_embeddings=table_embeddings,
-        neighbours=nearest,
-        neighbour_similarity=nearest_similarity,
-        neighbour_source=(photo_row < 0).astype(np.uint8),
-        lowest=farthest,
-        lowest_similarity=farthest_similarity,
+        neighbours=found.extremes.nearest,
+        neighbour_similarity=found.extremes.nearest_similarity,
+        neighbour_source=found.source,
+        lowest=found.extremes.farthest,
+        lowest_similarity=found.extremes.farthest_similarity,
         thumbnails=Thumbnails({}),
         manifest={"format_version": 1, "name": "synthetic"},
     )
