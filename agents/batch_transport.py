@@ -15,10 +15,10 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 from aiokafka.structs import ConsumerRecord
 from faust.serializers.schemas import Schema
-from faust.transport.consumer import ack_lock
+from faust.transport.consumer import ack_lock, ensure_TP
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
-from faust.types.tuples import ConsumerMessage, ensure_TP
+from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
 
 __all__ = ["Batch", "BatchConsumer", "BatchSchema", "BatchTransport", "StartOffset"]

@@ -1,0 +1,108 @@
+"""The composition root's parts: settings in, open stores and built workers out. Imported by commands only.
+
+Read next: :mod:`launch.commands.worker` for the shortest use.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+import uuid
+from pathlib import Path
+
+from config.stores import store_positions
+from config.settings import Settings
+from launch.compose import redis_options, topic_table
+from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
+from trendloom.catalogue.garment import Catalogue
+from trendloom.errors import SettingsError
+from trendloom.refresh import ListRules, Refresher
+from trendloom.relevance.presets import PRESETS
+from trendloom.state.on_redis import RedisStore, connect
+from trendloom.state.rules import StateRules
+
+__all__ = [
+    "catalogue_path",
+    "clock_ms",
+    "list_rules",
+    "open_catalogue",
+    "open_refresher",
+    "open_store",
+    "state_rules",
+    "topic_names",
+]
+
+
+def clock_ms() -> int:
+    """Return the wall clock, milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def state_rules(settings: Settings) -> StateRules:
+    """Return the rules that the state is made under."""
+    state = settings.state
+    return StateRules(
+        slow_half_life_s=state.slow_half_life_s,
+        fast_half_life_s=state.fast_half_life_s,
+        history_length=state.history_length,
+        co_purchase_window=state.co_purchase_window,
+        co_purchase_keep=state.co_purchase_keep,
+        co_purchase_limit=state.co_purchase_limit,
+        trendiness_prior_weight=state.trendiness_prior_weight,
+        customer_shards=state.customer_shards,
+        customer_ttl_s=state.customer_ttl_s,
+        max_items=state.max_items,
+    )
+
+
+def list_rules(settings: Settings) -> ListRules:
+    """Return what a list looks like. Raises SettingsError for a preset that does not exist."""
+    lists = settings.lists
+    if lists.preset not in PRESETS:
+        raise SettingsError(
+            f"There is no preset {lists.preset!r}. Action: set lists.preset to one of {', '.join(sorted(PRESETS))}."
+        )
+    return ListRules(PRESETS[lists.preset], lists.top_k, lists.exclude_other_views)
+
+
+def catalogue_path(settings: Settings) -> Path:
+    """Return the catalogue's directory: the one that is set, or the demo's."""
+    return Path(settings.catalogue.directory) if settings.catalogue.directory else demo_catalogue_path()
+
+
+def open_catalogue(settings: Settings) -> Catalogue:
+    """Load the catalogue that is set. Raises CatalogueError."""
+    return load_catalogue(catalogue_path(settings))
+
+
+def open_store(settings: Settings) -> RedisStore:
+    """Return a store on the Redis that is set; nothing is sent yet."""
+    return connect(
+        settings.redis.url,
+        prefix=settings.redis.key_prefix,
+        retry_budget_s=settings.worker.retry_budget_s,
+        **redis_options(settings.redis),
+    )
+
+
+async def open_refresher(settings: Settings, store: RedisStore, catalogue: Catalogue) -> Refresher:
+    """Return a refresher with its items read from the store."""
+    refresher = Refresher(
+        store,
+        catalogue,
+        state_rules=state_rules(settings),
+        list_rules=list_rules(settings),
+        stores=store_positions(),
+        worker=f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
+        follow_every_s=settings.state.mirror_refresh_ms / 1000.0,
+        monotonic=time.monotonic,
+    )
+    await refresher.open(clock_ms())
+    return refresher
+
+
+def topic_names(settings: Settings) -> tuple[str, str, str, str]:
+    """Return the names of purchases, recommendations, dead letters and trends."""
+    purchases, recommendations, dead_letters, trends = (topic.name for topic in topic_table(settings.kafka))
+    return purchases, recommendations, dead_letters, trends
+

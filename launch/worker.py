@@ -1,0 +1,54 @@
+"""A worker put together from settings, and run: the composition root of the stream path."""
+
+from __future__ import annotations
+
+from agents.app import Names, WorkerRules, build_app
+from agents.runner import run_worker
+from config.settings import Settings
+from launch.assembly import open_catalogue, open_refresher, open_store, state_rules, topic_names
+from launch.compose import kafka_ssl_context
+from launch.topic_identity import check_topic
+
+__all__ = ["serve", "worker_rules"]
+
+
+def worker_rules(settings: Settings) -> WorkerRules:
+    """Return how the worker reads and writes Kafka, as plain values."""
+    kafka = settings.kafka
+    return WorkerRules(
+        bootstrap=kafka.bootstrap,
+        group=kafka.group,
+        instance_id=kafka.instance_id,
+        session_timeout_s=kafka.session_timeout_s,
+        fetch_max_wait_ms=kafka.fetch_max_wait_ms,
+        max_batch=kafka.max_batch,
+        commit_interval_s=kafka.commit_interval_s,
+        compression=None if kafka.compression == "none" else kafka.compression,
+        retry_budget_s=settings.worker.retry_budget_s,
+        trends_interval_s=settings.worker.trends_interval_s,
+        health_port=settings.worker.health_port,
+        unknown_items=settings.lists.unknown_items,
+        ssl_context=kafka_ssl_context(kafka),
+        sasl_mechanism=kafka.sasl_mechanism,
+        sasl_username=kafka.sasl_username,
+        sasl_password=kafka.sasl_password.get_secret_value(),
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Run a worker until a signal or a fault."""
+    catalogue = open_catalogue(settings)
+    store = open_store(settings)
+    try:
+        refresher = await open_refresher(settings, store, catalogue)
+        purchases, recommendations, dead_letters, trends = topic_names(settings)
+        await check_topic(settings, store, purchases)
+        worker = build_app(
+            worker_rules(settings),
+            refresher,
+            names=Names(purchases, recommendations, dead_letters, trends),
+            state_rules=state_rules(settings),
+        )
+        await run_worker(worker, drain_timeout_s=settings.worker.drain_timeout_s)
+    finally:
+        await store.close()
