@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from config.loading import SettingsProblem
@@ -33,7 +32,7 @@ def load_stores(path: Path | None = None) -> tuple[Store, ...]:
     >>> [store.id for store in load_stores()]
     ['store-1', 'store-2', 'store-3', 'store-4', 'store-5']
     """
-    source = path or files("config") / "stores.toml"
+    source = path or Path(__file__).with_name("stores.toml")
     try:
         tables = tomllib.loads(source.read_text(encoding="utf-8")).get("store", [])
         stores = tuple(

@@ -41,7 +41,7 @@ class ReplayProgress:
 
 @dataclass(frozen=True, slots=True)
 class ReplaySummary:
-    """What a replay did: ``first`` is where it began (a place in the order), ``finished`` whether it reached the end."""
+    """What a replay did: ``first`` is the place in the order where it began; ``finished``: it came to the end."""
 
     log: str
     sha256: str
