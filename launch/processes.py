@@ -61,8 +61,14 @@ class Processes:
         """End every program and remove the directory."""
         self.close()
 
-    def start(self, name: str, argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Process:
-        """Start a program; its output goes to ``<name>.log`` in the run's directory, which it runs in.
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        working_directory: Path | None = None,
+    ) -> Process:
+        """Start a program; its output goes to ``<name>.log`` in the run's directory, where it also runs by default.
 
         ``environment`` is added to this process's own. Raises :class:`ProgramFailed` if it cannot be started at all.
         """
@@ -72,7 +78,7 @@ class Processes:
             argv=[str(word) for word in argv],
             environment={**os.environ, **(environment or {})},
             log=str(log),
-            directory=str(self.directory),
+            directory=str(working_directory or self.directory),
         )
         if "error" in answer:
             raise ProgramFailed(f"{name} cannot be started: {answer['error']}. Action: check that {argv[0]} is there.")

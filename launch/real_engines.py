@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import shutil
 import uuid
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -112,6 +114,7 @@ def _cluster_node(processes: Processes, binary: str) -> Engine:
         data = processes.directory / f"redis-cluster-{port}"
         data.mkdir(exist_ok=True)
         cluster = ["--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", "2000"]
+        cluster += ["--repl-diskless-sync-delay", "0"]
         try:
             process = processes.start(data.name, [binary, *redis_arguments(port, data), *cluster])
             wait_until(partial(answers_redis, port, process.pid), process, _CLUSTER_READY_S)
@@ -122,18 +125,18 @@ def _cluster_node(processes: Processes, binary: str) -> Engine:
     raise StoreUnavailable(f"A node of the Redis Cluster does not start: {said} Action: see above.")
 
 
-def _join(clients: list[redis.Redis[bytes]], ports: list[int]) -> None:
+def _join(clients: Sequence[Any], ports: list[int]) -> None:
     for port, client in zip(ports, clients, strict=True):
         bus = client.config_get("cluster-port")["cluster-port"]
         clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port, bus)
 
 
-def _all_know(clients: list[redis.Redis[bytes]], names: list[str]) -> bool:
+def _all_know(clients: Sequence[Any], names: list[str]) -> bool:
     tables = [str(client.execute_command("CLUSTER", "NODES")) for client in clients]
     return all(name in table and "handshake" not in table for table in tables for name in names)
 
 
-def _is_whole(clients: list[redis.Redis[bytes]], replicas: int) -> bool:
+def _is_whole(clients: Sequence[Any], replicas: int) -> bool:
     for client in clients:
         if "cluster_state:ok" not in str(client.execute_command("CLUSTER", "INFO")):
             return False
