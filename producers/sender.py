@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from trendloom.errors import BrokerUnavailable
 from trendloom.events import SENT_AT_HEADER, Purchase, encode
@@ -49,7 +49,7 @@ class Sender(Protocol):
 class KafkaSender:
     """Sends to a topic of Kafka: acknowledged by all replicas, idempotent, in order for each customer.
 
-    ``options`` are keyword arguments of kafka-python's producer (addresses, login, TLS). At most ``max_in_flight``
+    ``options`` are keyword arguments of kafka-python's producer (addresses, login, TLS); at most ``max_in_flight``
     purchases wait for their acknowledgement; then ``send`` blocks. A purchase that is not acknowledged within
     ``give_up_after_s`` raises :class:`BrokerUnavailable` from ``send`` or ``flush``, and the run is over: what was
     handed over after it may or may not have arrived. Not for several threads.
@@ -62,6 +62,7 @@ class KafkaSender:
         topic: str = "purchases",
         max_in_flight: int = 20_000,
         give_up_after_s: float = 60.0,
+        compression: Literal["none", "gzip"] = "none",
     ) -> None:
         from kafka import KafkaProducer
         from kafka.errors import KafkaError
@@ -84,6 +85,7 @@ class KafkaSender:
                 **options,
                 acks="all",
                 enable_idempotence=True,
+                compression_type=None if compression == "none" else compression,
                 linger_ms=LINGER_MS,
                 batch_size=BATCH_BYTES,
                 max_request_size=4 << 20,
