@@ -6,6 +6,7 @@ It works through kafka-python's admin client and never deletes or changes a topi
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def open_admin(options: Mapping[str, Any], *, timeout_s: float = 5.0) -> Iterato
     Raises :class:`~trendloom.errors.BrokerUnavailable` if no broker answers in ``timeout_s`` or the talk breaks off.
     """
     place = ",".join(options["bootstrap_servers"])
+    _someone_listens(options["bootstrap_servers"], timeout_s)
     timeout_ms = int(timeout_s * 1000)
     try:
         admin = KafkaAdminClient(**options, bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms)
@@ -130,6 +132,22 @@ def topic_states(admin: KafkaAdminClient, topics: Sequence[Topic]) -> list[Topic
             )
         )
     return states
+
+
+def _someone_listens(addresses: Sequence[str], timeout_s: float) -> None:
+    """Raise at once where nobody listens: the admin client itself would try until its time is up, and leak a socket."""
+    reason: OSError | ValueError | None = None
+    for address in addresses:
+        host, _, port = address.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout_s).close()
+        except (OSError, ValueError) as error:
+            reason = error
+        else:
+            return
+    raise BrokerUnavailable(
+        f"No Kafka broker answers at {','.join(addresses)} ({reason}). Action: start it, or correct --kafka."
+    )
 
 
 def _rules(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, Any]:
