@@ -21,30 +21,31 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Something said for columns of rows: key = row * n_columns + column, and a value; a key may occur several times."""
+    """Something said for columns of rows: key = row * n_columns + column, and a value; a key may occur several times
+    until it is :meth:`summed`."""
 
     key: Ints
     value: Floats
 
-    def onto(self, sorted_keys: Ints) -> Floats:
-        """Return the summed values (E,) for ascending, distinct keys (E,); 0 where nothing was said.
-
-        >>> Evidence(np.array([7, 3, 7]), np.array([1.0, 5.0, 0.5])).onto(np.array([2, 7])).tolist()
-        [0.0, 1.5]
-        """
-        if sorted_keys.size == 0:
-            return np.zeros(0)
-        place = np.minimum(np.searchsorted(sorted_keys, self.key), sorted_keys.size - 1)
-        met = sorted_keys[place] == self.key
-        return np.bincount(place[met], self.value[met], minlength=sorted_keys.size).astype(np.float64)
-
     def summed(self) -> Evidence:
-        """Return the same evidence with every key once, ascending."""
-        key, place = np.unique(self.key, return_inverse=True)
-        return Evidence(key, np.bincount(place, self.value, minlength=key.size).astype(np.float64))
+        """Return the same evidence with every key once, ascending.
+
+        >>> Evidence(np.array([7, 3, 7]), np.array([1.0, 5.0, 0.5])).summed().value.tolist()
+        [5.0, 1.5]
+        """
+        if self.key.size == 0:
+            return self
+        order = np.argsort(self.key, kind="stable")
+        key = self.key[order]
+        starts = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+        return Evidence(key[starts], np.add.reduceat(self.value[order], starts))
 
     def at(self, keys: Ints) -> Floats:
-        """Return the value (E,) at any keys (E,), of evidence that is summed; 0 where nothing was said."""
+        """Return the value (E,) at any keys (E,), of evidence that is summed; 0 where nothing was said.
+
+        >>> Evidence(np.array([3, 7]), np.array([5.0, 1.5])).at(np.array([7, 2])).tolist()
+        [1.5, 0.0]
+        """
         if self.key.size == 0:
             return np.zeros(keys.size)
         place = np.minimum(np.searchsorted(self.key, keys), self.key.size - 1)
@@ -52,7 +53,7 @@ class Evidence:
 
 
 def neighbour_evidence(counts: BoundedCounts, history: npt.NDArray[np.integer], weight: Floats, n_columns: int) -> Evidence:
-    """Return w_j C_j,column for every history item j (B, H) of weight w > 0 and every column that it has a count with.
+    """Return the sum of w_j C_j,column over the history items j (B, H) of weight w > 0, for every column met.
 
     Counts are held in half units, so C is half of what is stored. Columns beyond ``n_columns`` are left out.
     """
@@ -60,7 +61,7 @@ def neighbour_evidence(counts: BoundedCounts, history: npt.NDArray[np.integer], 
     columns, halves = counts.gather(history[row, position])
     place, column = np.nonzero((columns >= 0) & (columns < n_columns))
     values = weight[row, position][place] * (0.5 * halves[place, column])
-    return Evidence(row[place] * n_columns + columns[place, column], values)
+    return Evidence(row[place] * n_columns + columns[place, column], values).summed()
 
 
 def damped(evidence: npt.ArrayLike, purchases: npt.ArrayLike, shrinkage: float, exponent: float) -> Floats:

@@ -101,6 +101,12 @@ class ItemFeatures:
         return int(self.category.size)
 
     @cached_property
+    def exists(self) -> npt.NDArray[np.bool_]:
+        """Which numbers (N,) the catalogue says anything of; the others are spare capacity or unknown to it."""
+        said = (self.category >= 0) | (self.product >= 0) | (self.photo_row >= 0) | (self.group >= 0)
+        return np.asarray(said | (self.neighbours >= 0).any(axis=1))
+
+    @cached_property
     def n_groups(self) -> int:
         """Number of transition groups."""
         return int(self.group.max(initial=-1)) + 1

@@ -45,8 +45,14 @@ class Preset:
     position_decay: float = 0.95
     day_decay: float = 0.7
     #: co-purchase is divided by (purchases + shrinkage)^damping
-    shrinkage: float = 20.0
+    shrinkage: float = 100.0
     damping: float = 0.7
+    #: the same for products: (purchases of all variants + product_shrinkage)^damping
+    product_shrinkage: float = 20.0
+    #: how much of the variants part goes by a variant's share of its product's popularity; the rest is equal for all
+    variant_share: float = 0.75
+    #: what was bought on the same day, or this recently, is never listed; older purchases only where repurchase weighs
+    just_bought_s: float = 43_200.0
     #: distance at which proximity has fallen to 1/e, km
     proximity_scale_km: float = 100.0
     #: how many candidates each source may propose
@@ -79,21 +85,22 @@ PRESETS: Mapping[str, Preset] = {
         weights={"visual": 0.4, "popularity_fit": 0.2, "category": 0.0, "gender": 0.0, "proximity": 0.0},
         scaling="extremes",
         fit_exponent=4.0,
-        retrieve={"neighbours": 64, "trending": 400, "variants": 64},
+        retrieve={"neighbours": 64, "trending": 60, "variants": 24, "groups": 4, "in_group": 30},
     ),
     "balanced": Preset(
         name="balanced",
         weights={
             "co_purchase": 1.0,
             "product_co_purchase": 0.1,
-            "transition": 3.0,
-            "variants": 0.1,
-            "popularity": 0.001,
-            "visual": 0.02,
-            "popularity_fit": 0.005,
-            "gender": 0.005,
-            "proximity": 0.002,
+            "transition": 9.0,
+            "variants": 0.4,
+            "popularity": 0.0003,
+            "visual": 0.05,
+            "popularity_fit": 0.01,
+            "gender": 0.01,
+            "proximity": 0.005,
+            "repurchase": 0.02,
         },
-        retrieve={"neighbours": 10, "trending": 30, "variants": 24, "co_purchase": 100, "products": 10, "in_product": 3, "groups": 5, "in_group": 8},
+        retrieve={"neighbours": 10, "trending": 20, "variants": 24, "co_purchase": 60, "groups": 5, "in_group": 8},
     ),
 }

@@ -92,7 +92,7 @@ class Question:
         """Weighted co-purchase counts, by product."""
         product = _coded(self.features.product, self.history)
         counts = self.dynamics.transitions.products
-        return neighbour_evidence(counts, product, self.recency, max(self.features.n_products, 1)).summed()
+        return neighbour_evidence(counts, product, self.recency, max(self.features.n_products, 1))
 
     @cached_property
     def variants(self) -> Evidence:
@@ -140,12 +140,10 @@ class Question:
     @cached_property
     def cosine_extremes(self) -> tuple[Floats, Floats]:
         """Lowest and highest similarity (B,) of the bought item to any item that the customer has not bought."""
-        lowest = self._similarity_of(self.features.lowest)
-        highest = self._similarity_of(self.features.neighbours)
-        low = np.min(lowest, axis=1, initial=np.inf, where=~np.isnan(lowest))
-        high = np.max(highest, axis=1, initial=-np.inf, where=~np.isnan(highest))
-        # without either list nothing is known to differ: all equal
-        known = np.isfinite(low) & np.isfinite(high)
+        low = self._first_similarity(self.features.lowest)
+        high = self._first_similarity(self.features.neighbours)
+        # where the lists do not tell, nothing is known to differ: all equal
+        known = ~np.isnan(low) & ~np.isnan(high)
         return np.where(known, low, 0.0), np.where(known, high, 0.0)
 
     @cached_property
@@ -163,11 +161,13 @@ class Question:
         wide = np.broadcast_to(items, (self.query.size, items.shape[-1]))
         return np.asarray((wide[:, :, None] == self.history[:, None, :]).any(axis=2))
 
-    def _similarity_of(self, lists: npt.NDArray[np.int32]) -> Floats:
+    def _first_similarity(self, lists: npt.NDArray[np.int32]) -> Floats:
+        """Return the similarity (B,) of the bought item to the first of its list that is not bought; NaN if none."""
         item = np.where(self.bought[:, None] >= 0, lists[np.maximum(self.bought, 0)], -1).astype(np.int64)
-        value = np.full(item.shape, np.nan)
-        row, column = np.nonzero((item >= 0) & ~self.has_bought(item))
-        value[row, column] = similarity(self.features, self.bought[row], item[row, column])
+        open_to = (item >= 0) & ~self.has_bought(item)
+        row = np.flatnonzero(open_to.any(axis=1))
+        value = np.full(item.shape[0], np.nan)
+        value[row] = similarity(self.features, self.bought[row], item[row, open_to[row].argmax(axis=1)])
         return value
 
     def _known(self, items: npt.NDArray[np.integer]) -> Ints:
@@ -191,7 +191,7 @@ def score(pairs: Pairs, question: Question) -> Floats:
 
 def _co_purchase(pairs: Pairs, question: Question) -> Floats:
     preset = question.preset
-    evidence = question.co_purchase.onto(pairs.key)
+    evidence = question.co_purchase.at(pairs.key)
     return damped(evidence, question.dynamics.purchases[pairs.item], preset.shrinkage, preset.damping)
 
 
@@ -202,7 +202,7 @@ def _product_co_purchase(pairs: Pairs, question: Question) -> Floats:
     evidence = np.where(product >= 0, question.products.at(key), 0.0)
     met = np.flatnonzero(evidence)
     evidence[met] = damped(
-        evidence[met], standing.product_purchases[product[met]], preset.shrinkage, preset.damping
+        evidence[met], standing.product_purchases[product[met]], preset.product_shrinkage, preset.damping
     ) * standing.product_share[pairs.item[met]]
     return evidence
 
@@ -218,7 +218,9 @@ def _transition(pairs: Pairs, question: Question) -> Floats:
 def _variants(pairs: Pairs, question: Question) -> Floats:
     product = question.features.product[pairs.item]
     key = pairs.row * max(question.features.n_products, 1) + product
-    return np.where(product >= 0, question.variants.at(key), 0.0)
+    by_share = question.preset.variant_share
+    worth = 1.0 - by_share + by_share * question.standing.product_share[pairs.item]
+    return np.where(product >= 0, question.variants.at(key) * worth, 0.0)
 
 
 def _popularity(pairs: Pairs, question: Question) -> Floats:
@@ -274,7 +276,7 @@ def _proximity(pairs: Pairs, question: Question) -> Floats:
 def _repurchase(pairs: Pairs, question: Question) -> Floats:
     row, position = np.nonzero((question.history >= 0) & (question.recency > 0))
     key = row * question.features.size + question.history[row, position]
-    return Evidence(key, question.recency[row, position]).onto(pairs.key)
+    return Evidence(key, question.recency[row, position]).summed().at(pairs.key)
 
 
 PARTS: Mapping[str, Callable[[Pairs, Question], Floats]] = {

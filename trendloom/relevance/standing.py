@@ -44,11 +44,21 @@ class Standing:
         return percentile_ranks(self._slow)
 
     def outermost(self, count: int) -> tuple[Ints, Ints]:
-        """Numbers of the ``count`` least popular and of the ``count`` most popular items by total popularity."""
-        count = min(count, self.total.size)
+        """Numbers of the ``count`` least popular and of the ``count`` most popular items by total popularity.
+
+        Numbers that stand for no item (spare capacity) are left out.
+        """
         if count not in self._outermost:
-            low = np.argpartition(self.total, count - 1)[:count] if count else np.zeros(0, np.int64)
-            high = np.argpartition(-self.total, count - 1)[:count] if count else np.zeros(0, np.int64)
+            item = np.flatnonzero(self._features.exists | (self.total > 0))
+            total = self.total[item]
+            least = total.min(initial=np.inf)
+            low = item[total == least][:count]
+            if low.size < count:
+                low = item[np.argsort(total, kind="stable")[:count]]
+            above = item[total > least]
+            high = above[np.argsort(-self.total[above], kind="stable")[:count]]
+            if high.size < count:
+                high = np.concatenate([high, item[total == least][: count - high.size]])
             self._outermost[count] = (low, high)
         return self._outermost[count]
 
@@ -57,12 +67,6 @@ class Standing:
         """The sold items of each transition group, the most popular first."""
         order = self.by_popularity
         return Lists.by_code(self._features.group[order], order, self._features.n_groups)
-
-    @cached_property
-    def in_product(self) -> Lists:
-        """The sold items of each product, the most popular first."""
-        order = self.by_popularity
-        return Lists.by_code(self._features.product[order], order, self._features.n_products)
 
     @cached_property
     def group_share(self) -> Floats:
