@@ -70,7 +70,9 @@ def parse_stamps(column: Column, *, time_format: str | None = None) -> Stamps:
         known = _known(column)
         return Stamps(_longs(naive.cast(pa.timestamp("ms"), safe=False).cast(pa.int64())), np.zeros_like(known), known)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        numbers = np.asarray(column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False), np.float64)
+        numbers = np.asarray(
+            column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False), np.float64
+        )
         ms, readable = _from_epoch(numbers)
         return Stamps(ms, np.zeros_like(readable), readable)
     text = pc.utf8_trim_whitespace(column.cast(pa.string()))
@@ -168,9 +170,10 @@ def _parse_iso(text: Column) -> tuple[Longs, Flags]:
 def _from_epoch(numbers: npt.NDArray[np.float64]) -> tuple[Longs, Flags]:
     # the years 2000 to 2286 lie apart in s, ms, µs and ns, so the unit shows
     ms, readable = np.zeros(numbers.size, np.int64), np.zeros(numbers.size, np.bool_)
+    # (a thousandth of a ms is added because nanoseconds do not fit a float exactly)
     for per_ms in (1e-3, 1.0, 1e3, 1e6):
         fits = (numbers >= 946_684_800_000 * per_ms) & (numbers < 10_000_000_000_000 * per_ms)
-        ms[fits] = np.floor(numbers[fits] / per_ms).astype(np.int64)
+        ms[fits] = np.floor(numbers[fits] / per_ms + 1e-3).astype(np.int64)
         readable |= fits
     return ms, readable
 

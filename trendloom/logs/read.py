@@ -236,7 +236,9 @@ def _numbers(chunk: RawChunk, name: str) -> tuple[npt.NDArray[np.float64], Flags
     if column is None:
         return np.full(chunk.rows, np.nan), np.ones(chunk.rows, np.bool_)
     try:
-        values = np.asarray(column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False), np.float64)
+        values = np.asarray(
+            column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False), np.float64
+        )
         return values.copy(), np.ones(chunk.rows, np.bool_)
     except pa.ArrowInvalid:  # some texts are no numbers: one by one
         values, good = np.full(chunk.rows, np.nan), np.ones(chunk.rows, np.bool_)
