@@ -1,7 +1,8 @@
 """Faust's Kafka transport, but an agent gets a partition's fetched records as one batch instead of one by one.
 
 A small subclass of the stock aiokafka consumer: group membership, assignment, flow control, sensors and the commit loop
-stay Faust's. What changes: ``_drain_messages`` hands on whole batches, acknowledgement tracks batches in the order in
+stay Faust's. What changes: ``_drain_messages`` hands on whole batches, the partition with the oldest record first, so that
+lists of one partition do not know another's future; acknowledgement tracks batches in the order in
 which they were handed on, and after a rebalance reading starts where the state says (``perform_seek``), not only where the
 group does. The seams are those of faust-streaming 0.15.3, which is pinned; ``docs/decisions`` says why they are used.
 """
@@ -26,6 +27,10 @@ __all__ = ["Batch", "BatchConsumer", "BatchSchema", "BatchTransport", "StartOffs
 #: Called for each assigned partition with the group's offset (None: none committed) and the log's first offset;
 #: returns the offset to begin at.
 StartOffset = Callable[[TP, int | None, int], Awaitable[int]]
+
+
+#: How long a partition that is known to lag may keep the others waiting for its next fetch.
+_PATIENCE_S = 0.25
 
 
 class Batch(NamedTuple):
@@ -73,6 +78,9 @@ class BatchConsumer(stock.Consumer):
         super().__init__(*args, **kwargs)
         #: Batches handed on and not yet committed, oldest first: commits cover the acknowledged ones at the front.
         self._handed_on: dict[TP, deque[ConsumerMessage]] = {}
+        #: Fetched and not yet handed on, one fetch a partition.
+        self._waiting: dict[TP, list[ConsumerRecord]] = {}
+        self._wanted: set[TP] = set()
         self._draining = False
 
     def _new_consumer_thread(self) -> Any:  # noqa: ANN401 - Faust's own signature
@@ -84,6 +92,7 @@ class BatchConsumer(stock.Consumer):
         """Go to the group's offsets, then for each partition to where the state needs it. Called after a rebalance."""
         await super().perform_seek()
         self._handed_on.clear()
+        self._waiting.clear()
         transport = cast("BatchTransport", self.transport)
         assigned = {tp for tp in self.assignment() if self.app.topics.acks_enabled_for(tp.topic)}
         if transport.start_offset is None or not assigned:
@@ -100,22 +109,13 @@ class BatchConsumer(stock.Consumer):
     async def _drain_messages(self, fetcher: Any) -> None:  # noqa: ANN401 - Faust's own signature
         try:
             while not (self.should_stop or fetcher.should_stop):
-                records, active = await self._wait_next_records(timeout=1.0)
-                generation = self.app.consumer_generation_id
-                await asyncio.sleep(0)  # a fetch that is always ready must not starve the loop
-                if records is None or self.should_stop:
+                await self._fetch()
+                if not self.flow_active or self._draining:
+                    self._waiting.clear()  # a rebalance seeks anew; a drain wants nothing more
                     continue
-                if not self.flow_active:
-                    if records:
-                        await self.perform_seek()
-                    continue
-                for fetched_tp, fetched in records.items():
-                    tp = ensure_TP(fetched_tp)
-                    stale = not self.flow_active or self.app.consumer_generation_id != generation
-                    if stale or self._draining:
-                        break  # a rebalance seeks anew; a drain wants nothing more
-                    if active is None or fetched_tp in active or fetched_tp in self._buffered_partitions:
-                        await self._hand_on(tp, fetched)
+                tp = self._oldest()
+                if tp is not None:
+                    await self._hand_on(tp)
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
                 raise
@@ -123,9 +123,45 @@ class BatchConsumer(stock.Consumer):
             if not self.transport.app.should_stop:
                 raise
 
-    async def _hand_on(self, tp: TP, fetched: list[ConsumerRecord]) -> None:
+    async def _fetch(self) -> None:
+        """Fetch for the partitions of which nothing waits; wait long only while nothing waits at all."""
+        active = self._get_active_partitions()
+        wanted = {tp for tp in active if ensure_TP(tp) not in self._waiting}
+        if self.flow_active and active and not wanted:
+            return
+        behind = any(self._behind(tp) for tp in wanted)
+        patience_s = 1.0 if not self._waiting else (_PATIENCE_S if behind else 0.0)
+        generation = self.app.consumer_generation_id
+        self._wanted = wanted
+        records, _ = await self._wait_next_records(timeout=patience_s)
+        await asyncio.sleep(0)  # a fetch that is always ready must not starve the loop
+        if not records or self.should_stop:
+            return
+        if not self.flow_active or self.app.consumer_generation_id != generation:
+            await self.perform_seek()
+            return
+        for tp, fetched in records.items():
+            self._waiting[ensure_TP(tp)] = list(fetched)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109 - Faust's own signature
+        return await super()._getmany(self._wanted if active_partitions else active_partitions, timeout)
+
+    def _behind(self, tp: TP) -> bool:
+        """Return whether the partition holds more than was read; one that was never fetched may."""
+        read, end = self._read_offset[ensure_TP(tp)], self.highwater(tp)
+        return read is None or end is None or int(end) > read
+
+    def _oldest(self) -> TP | None:
+        """Return the partition whose first waiting record is the oldest, so that no partition runs ahead of the others."""
+        active = {ensure_TP(tp) for tp in self._get_active_partitions()}
+        ready = [(records[0].timestamp, tp) for tp, records in self._waiting.items() if tp in active]
+        return min(ready)[1] if ready else None
+
+    async def _hand_on(self, tp: TP) -> None:
+        records = self._waiting.pop(tp)
         expected = self._read_offset[tp]
-        records = fetched if expected is None else [record for record in fetched if record.offset >= expected]
+        if expected is not None and records[0].offset < expected:
+            records = [record for record in records if record.offset >= expected]
         if not records:
             return
         batch = Batch(tp, records)
@@ -152,6 +188,15 @@ class BatchConsumer(stock.Consumer):
             batch.tp,
             generation_id=self.app.consumer_generation_id,
         )
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Do nothing: a full queue of batches already holds the hand-over back, and with it the fetching.
+
+        The stock answer, to stop fetching the partition, makes the fetcher sleep a whole second once all are stopped.
+        """
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Do nothing, as for a full queue."""
 
     # -- acknowledging and committing
 
@@ -190,6 +235,7 @@ class BatchConsumer(stock.Consumer):
         """Forget what was handed on from partitions that are no longer ours."""
         for tp in revoked:
             self._handed_on.pop(ensure_TP(tp), None)
+            self._waiting.pop(ensure_TP(tp), None)
         await super().on_partitions_revoked(revoked)
 
     # -- for whoever looks on
