@@ -6,8 +6,10 @@ nothing of brokers or stores: :mod:`launch.embedded` starts those with it, :mod:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,8 +90,10 @@ class Processes:
         """End every program (SIGTERM, and SIGKILL five seconds later) and remove the directory; may be called twice."""
         with self._lock:
             if self._keeper.stdin is not None and not self._keeper.stdin.closed:
-                self._keeper.stdin.close()
+                with contextlib.suppress(BrokenPipeError):  # the keeper was killed: its programs died with it
+                    self._keeper.stdin.close()
             self._keeper.wait()
+            shutil.rmtree(self.directory, ignore_errors=True)
             if self._keeper.stdout is not None:
                 self._keeper.stdout.close()
 

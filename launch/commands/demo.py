@@ -8,11 +8,9 @@ from __future__ import annotations
 import functools
 import json
 import math
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +21,15 @@ from config.settings import Settings
 from config.stores import store_positions
 from dashboard.feed import Feed
 from launch.assembly import list_rules, open_catalogue
-from launch.options import CatalogueDirectory, ConfigFile, KafkaAddress, PresetName, RedisAddress, read_settings
+from launch.interruption import stop_on_interrupt
+from launch.options import (
+    CatalogueDirectory,
+    ConfigFile,
+    KafkaAddress,
+    PresetName,
+    RedisAddress,
+    read_settings_with_origins,
+)
 from launch.page_server import serve_page
 from launch.run import run_stream
 from launch.run_report import RunReport
@@ -65,7 +71,7 @@ def demo(
     config: ConfigFile = None,
 ) -> None:
     """Start a broker, a Redis and a worker, let made-up customers buy, and watch garments trend and lists refresh."""
-    settings = read_settings(
+    loaded = read_settings_with_origins(
         config,
         {
             "kafka.bootstrap": kafka,
@@ -75,6 +81,11 @@ def demo(
             "dashboard.port": page_port,
         },
     )
+    settings = loaded.settings
+
+    def given(name: str, value: str) -> str | None:
+        return value if value and loaded.origins[name] != "default" else None
+
     if not headless:
         # a demo is watched: what rises is told every second or two
         settings = settings.model_copy(update={"worker": settings.worker.model_copy(update={"trends_interval_s": 2.0})})
@@ -102,15 +113,15 @@ def demo(
         return simulate(simulation, sender, purchases=purchases, rate=paced, stop=stop)
 
     with ExitStack() as shown:
-        stop = shown.enter_context(_stop_on_signals())
+        stop = shown.enter_context(stop_on_interrupt())
         feed = Feed(clock_s=time.time, preset=settings.lists.preset)
         address = None
         if not headless and not no_page:
             address = _page(shown, feed, garments, settings, console)
         result = run_stream(
             produce,
-            kafka=kafka,
-            redis_url=redis,
+            kafka=given("kafka.bootstrap", settings.kafka.bootstrap),
+            redis_url=given("redis.url", settings.redis.url),
             workers=workers,
             settings=settings,
             seed=seed,
@@ -140,24 +151,6 @@ class _NotAsPromised(TrendloomError):
             f"malformed {result.lists_malformed} {result.complaints}. Action: run it again with --report FILE and "
             "report it; this must never happen."
         )
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that the first Ctrl-C or SIGTERM sets; the second one ends the program at once (exit code 130)."""
-    stop = threading.Event()
-
-    def heed(_number: int, _frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, heed) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _page(shown: ExitStack, feed: Feed, garments: Catalogue, settings: Settings, console: Console) -> str | None:
