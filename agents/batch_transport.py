@@ -124,24 +124,28 @@ class BatchConsumer(stock.Consumer):
                 raise
 
     async def _fetch(self) -> None:
-        """Fetch for the partitions of which nothing waits; wait long only while nothing waits at all."""
-        active = self._get_active_partitions()
-        wanted = {tp for tp in active if ensure_TP(tp) not in self._waiting}
-        if self.flow_active and active and not wanted:
-            return
-        behind = any(self._behind(tp) for tp in wanted)
-        patience_s = 1.0 if not self._waiting else (_PATIENCE_S if behind else 0.0)
-        generation = self.app.consumer_generation_id
-        self._wanted = wanted
-        records, _ = await self._wait_next_records(timeout=patience_s)
-        await asyncio.sleep(0)  # a fetch that is always ready must not starve the loop
-        if not records or self.should_stop:
-            return
-        if not self.flow_active or self.app.consumer_generation_id != generation:
-            await self.perform_seek()
-            return
-        for tp, fetched in records.items():
-            self._waiting[ensure_TP(tp)] = list(fetched)
+        """Fetch for every partition of which nothing waits; wait long only while nothing waits at all.
+
+        One fetch returns the records of one or two partitions; the others are asked again, or they would fall behind.
+        """
+        while True:
+            active = self._get_active_partitions()
+            wanted = {tp for tp in active if ensure_TP(tp) not in self._waiting}
+            if self.flow_active and active and not wanted:
+                return
+            behind = any(self._behind(tp) for tp in wanted)
+            patience_s = (_PATIENCE_S if behind else 0.0) if self._waiting else 1.0
+            generation = self.app.consumer_generation_id
+            self._wanted = wanted
+            records, _ = await self._wait_next_records(timeout=patience_s)
+            await asyncio.sleep(0)  # a fetch that is always ready must not starve the loop
+            if not records or self.should_stop:
+                return
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                await self.perform_seek()
+                return
+            for tp, fetched in records.items():
+                self._waiting[ensure_TP(tp)] = list(fetched)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109 - Faust's own signature
         return await super()._getmany(self._wanted if active_partitions else active_partitions, timeout)
