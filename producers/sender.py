@@ -6,8 +6,10 @@ keeps what it is given. Read next: ``producers/synthetic.py`` and ``producers/re
 
 from __future__ import annotations
 
+import socket
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -80,6 +82,7 @@ class KafkaSender:
         self.acknowledged = 0
         self.failed = 0
         timeout_ms = max(1, int(give_up_after_s * 1000))
+        self._wait_for_broker(options["bootstrap_servers"])
         try:
             self._producer = KafkaProducer(
                 **options,
@@ -149,6 +152,25 @@ class KafkaSender:
     def close(self) -> None:
         """Let go of the connection; what is not acknowledged yet is not waited for: call ``flush`` first."""
         self._producer.close(timeout=1.0)
+
+    def _wait_for_broker(self, servers: Sequence[str]) -> None:
+        # asked first, because a producer that cannot connect leaves its sockets open when it gives up
+        deadline_s = time.monotonic() + self._give_up_after_s
+        while True:
+            for server in servers:
+                host, colon, port = server.rpartition(":")
+                try:
+                    where = (host.strip("[]"), int(port)) if colon else (port, 9092)
+                    socket.create_connection(where, timeout=2.0).close()
+                except (OSError, ValueError) as error:
+                    refusal = error
+                else:
+                    return
+            if time.monotonic() >= deadline_s:
+                raise BrokerUnavailable(
+                    f"Kafka at {self._where} does not answer ({refusal}). Action: start it, or correct --kafka."
+                )
+            time.sleep(0.1)
 
     def _settle(self) -> None:
         waiting = self._waiting
