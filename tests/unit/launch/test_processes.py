@@ -117,6 +117,7 @@ def test_nothing_outlives_the_parent_whatever_ends_it(killed_with: signal.Signal
     assert _soon(lambda: not _alive(int(pid)) and not Path(directory).exists())
 
 
+@pytest.mark.slow
 def test_a_stubborn_program_does_not_outlive_a_killed_parent() -> None:
     parent = subprocess.Popen([sys.executable, "-c", _PARENT.format(stubborn=True)], stdout=subprocess.PIPE)
     assert parent.stdout is not None

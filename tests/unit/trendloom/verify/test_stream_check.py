@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import orjson
+import pytest
+
+from trendloom.verify.stream_check import StreamCheck
+
+
+def _id(number: int) -> uuid.UUID:
+    return uuid.UUID(int=number)
+
+
+def _list(event: int, customer: str, number: int, **changes: Any) -> bytes:
+    found = {
+        "schema_version": 1,
+        "customer_id": customer,
+        "version": {"epoch": 5, "number": number},
+        "cause": {
+            "event_id": str(_id(event)),
+            "item_id": "bought",
+            "occurred_at": 1_600_000_000_000,
+            "partition": 0,
+            "offset": event,
+        },
+        "sent_at": 1_600_000_000_000,
+        "made_at": 1_600_000_000_010,
+        "preset": "balanced",
+        "catalogue": "0123",
+        "trendiness": 0.5,
+        "percentile": 0.25,
+        "entries": [{"item_id": "a", "score": 0.75, "parts": {"visual": 0.5, "trend": 0.25}}],
+    }
+    return orjson.dumps(found | changes)
+
+
+def _checked(*sent: int) -> StreamCheck:
+    check = StreamCheck(examine_every=1)
+    for number in sent:
+        check.sent(_id(number))
+    return check
+
+
+def test_every_purchase_with_its_list() -> None:
+    check = _checked(1, 2, 3)
+    for event, customer, number in ((1, "c1", 1), (2, "c2", 1), (3, "c1", 2)):
+        check.take_list(_list(event, customer, number), 1_600_000_000_040.0)
+    found = check.summary()
+    assert (found.purchases_sent, found.lists_published, found.customers) == (3, 3, 2)
+    assert (found.missing_lists, found.duplicate_lists, found.foreign_lists, found.version_regressions) == (0, 0, 0, 0)
+    assert (found.lists_examined, found.lists_malformed) == (3, 0)
+    assert check.freshness.quantile_ms(0.5) == pytest.approx(40.0, rel=0.02)
+
+
+def test_a_purchase_without_a_list_is_missing() -> None:
+    check = _checked(1, 2)
+    check.take_list(_list(1, "c1", 1), 0.0)
+    assert (check.summary().missing_lists, check.outstanding) == (1, 1)
+
+
+def test_a_list_that_comes_twice_is_a_duplicate_and_no_second_freshness() -> None:
+    check = _checked(1, 2)
+    for event, number in ((1, 1), (2, 2), (1, 1), (2, 2)):
+        check.take_list(_list(event, "c1", number), 1_600_000_000_001.0)
+    found = check.summary()
+    assert (found.lists_published, found.duplicate_lists, found.version_regressions) == (4, 2, 0)
+    assert check.freshness.count == 2
+
+
+def test_a_new_list_behind_a_greater_version_is_a_regression() -> None:
+    check = _checked(1, 2, 3)
+    for event, number in ((1, 1), (3, 3), (2, 2)):
+        check.take_list(_list(event, "c1", number), 0.0)
+    found = check.summary()
+    assert (found.version_regressions, found.duplicate_lists, found.missing_lists) == (1, 0, 0)
+
+
+def test_a_new_epoch_counts_from_one_again() -> None:
+    check = _checked(1, 2)
+    check.take_list(_list(1, "c1", 7), 0.0)
+    check.take_list(_list(2, "c1", 1, version={"epoch": 6, "number": 1}), 0.0)
+    check.take_list(_list(1, "c1", 7), 0.0)
+    found = check.summary()
+    assert (found.version_regressions, found.duplicate_lists) == (0, 1)
+
+
+def test_lists_of_others_are_told_apart() -> None:
+    check = _checked(1)
+    check.take_list(_list(99, "c9", 4), 0.0)
+    assert (check.summary().foreign_lists, check.summary().missing_lists) == (1, 1)
+
+
+def test_a_dead_letter_settles_its_purchase() -> None:
+    check = _checked(1)
+    check.take_dead_letter(orjson.dumps({"payload": orjson.dumps({"event_id": str(_id(1))}).decode()}))
+    check.take_dead_letter(orjson.dumps({"payload": "not json"}))
+    check.take_dead_letter(orjson.dumps({"payload": "[1, 2]"}))
+    found = check.summary()
+    assert (found.dead_letters, found.missing_lists, check.settled) == (3, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"entries": [{"item_id": "a", "score": 0.8, "parts": {"visual": 0.5, "trend": 0.25}}]}, "sum to"),
+        ({"entries": [{"item_id": "bought", "score": 0.5, "parts": {"visual": 0.5}}]}, "just bought"),
+        ({"entries": [{"item_id": "a", "score": 0.5, "parts": {"visual": 0.5}}] * 2}, "twice"),
+        ({"trendiness": 1.5}, "not a list"),
+        ({"schema_version": 2}, "not a list"),
+    ],
+)
+def test_what_is_wrong_with_a_list_is_said(changes: dict[str, Any], complaint: str) -> None:
+    check = _checked(1)
+    check.take_list(_list(1, "c1", 1, **changes), 0.0)
+    assert check.summary().lists_malformed == 1
+    assert complaint in check.complaints[0]
+
+
+def test_only_some_lists_are_examined_when_asked() -> None:
+    check = StreamCheck(examine_every=10)
+    for number in range(1, 101):
+        check.take_list(_list(number, "c1", number), 0.0)
+    assert check.summary().lists_examined == 10
+
+
+def test_complaints_are_bounded() -> None:
+    check = _checked()
+    for number in range(1, 50):
+        check.take_list(_list(number, "c1", number, trendiness=2), 0.0)
+    assert check.summary().lists_malformed == 49
+    assert len(check.complaints) == 5
