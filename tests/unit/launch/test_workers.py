@@ -17,7 +17,7 @@ def test_another_process_gets_exactly_our_settings(monkeypatch: pytest.MonkeyPat
             "kafka.sasl_password": "not told",
             "lists.top_k": 7,
             "lists.exclude_other_views": False,
-            "state.slow_half_life_s": 123.5,
+            "state.slow_half_life_s": 98765.5,
             "redis.key_prefix": "x.y",
         }
     ).settings
