@@ -61,10 +61,10 @@ def load_command(name: str) -> Any:
 class _CommandsOnCall(typer.core.TyperGroup):
     """A group that lists its commands from the table above and imports only the one that is called."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is Typer's
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
         return typer.core.TyperCommand(cmd_name, help=COMMANDS[cmd_name])
