@@ -78,7 +78,14 @@ class LightLoop:
         self._standing: tuple[int, Standing] | None = None
 
     def take(
-        self, customer: Ints, item: Ints, at_ms: Ints, preset: Preset | None, *, k: int = 10, exclude_other_views: bool = True
+        self,
+        customer: Ints,
+        item: Ints,
+        at_ms: Ints,
+        preset: Preset | None,
+        *,
+        k: int = 10,
+        exclude_other_views: bool = True,
     ) -> TopK | None:
         """Remember the batch's purchases, return their lists (None without a preset), then learn from the batch."""
         query = self._remember(customer, item, at_ms)

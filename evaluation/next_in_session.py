@@ -103,7 +103,9 @@ def score_published(
     return score_lists(lists, question, k=k)
 
 
-def popularity_lists(log: PurchaseLog, asked_for: Asked, *, half_life_s: float | None, k: int = 10, batch: int = 50) -> Ints:
+def popularity_lists(
+    log: PurchaseLog, asked_for: Asked, *, half_life_s: float | None, k: int = 10, batch: int = 50
+) -> Ints:
     """Return the lists (Q, k) of plain popularity: the k most bought items, halved every half-life (None: never).
 
     The counts are as of the start of each batch of purchases; what the customer bought that day is left out, as in the

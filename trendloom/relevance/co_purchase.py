@@ -52,7 +52,9 @@ class Evidence:
         return np.where(self.key[place] == keys, self.value[place], 0.0)
 
 
-def neighbour_evidence(counts: BoundedCounts, history: npt.NDArray[np.integer], weight: Floats, n_columns: int) -> Evidence:
+def neighbour_evidence(
+    counts: BoundedCounts, history: npt.NDArray[np.integer], weight: Floats, n_columns: int
+) -> Evidence:
     """Return the sum of w_j C_j,column over the history items j (B, H) of weight w > 0, for every column met.
 
     Counts are held in half units, so C is half of what is stored. Columns beyond ``n_columns`` are left out.

@@ -33,5 +33,5 @@ def minmax(value: npt.ArrayLike, lowest: npt.ArrayLike, highest: npt.ArrayLike) 
     """
     low, high = np.asarray(lowest, np.float64), np.asarray(highest, np.float64)
     span = high - low
-    scaled = (np.asarray(value, np.float64) - low) / np.where(span > 0, span, 1.0)
-    return np.where(span > 0, np.clip(scaled, 0.0, 1.0), 1.0)
+    above = np.clip(np.asarray(value, np.float64), low, high) - low
+    return np.where(span > 0, above / np.where(span > 0, span, 1.0), 1.0)

@@ -201,9 +201,10 @@ def _product_co_purchase(pairs: Pairs, question: Question) -> Floats:
     key = pairs.row * max(question.features.n_products, 1) + product
     evidence = np.where(product >= 0, question.products.at(key), 0.0)
     met = np.flatnonzero(evidence)
-    evidence[met] = damped(
-        evidence[met], standing.product_purchases[product[met]], preset.product_shrinkage, preset.damping
-    ) * standing.product_share[pairs.item[met]]
+    evidence[met] = (
+        damped(evidence[met], standing.product_purchases[product[met]], preset.product_shrinkage, preset.damping)
+        * standing.product_share[pairs.item[met]]
+    )
     return evidence
 
 
@@ -267,7 +268,9 @@ def _proximity(pairs: Pairs, question: Question) -> Floats:
     n_stores = features.store_latitude_deg.size
     if n_stores == 0:
         return np.full(pairs.key.size, NEUTRAL)
-    distance = haversine_km(latitude[:, None], longitude[:, None], features.store_latitude_deg, features.store_longitude_deg)
+    distance = haversine_km(
+        latitude[:, None], longitude[:, None], features.store_latitude_deg, features.store_longitude_deg
+    )
     near = proximity(distance, question.preset.proximity_scale_km)  # (B, S)
     store = features.store[pairs.item]
     return np.where(store >= 0, near[pairs.row, np.maximum(store, 0)], NEUTRAL)

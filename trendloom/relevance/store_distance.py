@@ -19,7 +19,10 @@ Floats = npt.NDArray[np.float64]
 
 
 def haversine_km(
-    latitude_a_deg: npt.ArrayLike, longitude_a_deg: npt.ArrayLike, latitude_b_deg: npt.ArrayLike, longitude_b_deg: npt.ArrayLike
+    latitude_a_deg: npt.ArrayLike,
+    longitude_a_deg: npt.ArrayLike,
+    latitude_b_deg: npt.ArrayLike,
+    longitude_b_deg: npt.ArrayLike,
 ) -> Floats:
     """Return the great-circle distance in km on a sphere of radius 6371 km; arguments in degrees, broadcast.
 
@@ -28,8 +31,14 @@ def haversine_km(
     >>> round(float(haversine_km(48.8566, 2.3522, 45.7640, 4.8357)), 1)
     391.5
     """
-    lat_a, lon_a = np.radians(np.asarray(latitude_a_deg, np.float64)), np.radians(np.asarray(longitude_a_deg, np.float64))
-    lat_b, lon_b = np.radians(np.asarray(latitude_b_deg, np.float64)), np.radians(np.asarray(longitude_b_deg, np.float64))
+    lat_a, lon_a = (
+        np.radians(np.asarray(latitude_a_deg, np.float64)),
+        np.radians(np.asarray(longitude_a_deg, np.float64)),
+    )
+    lat_b, lon_b = (
+        np.radians(np.asarray(latitude_b_deg, np.float64)),
+        np.radians(np.asarray(longitude_b_deg, np.float64)),
+    )
     chord = np.sin((lat_a - lat_b) / 2) ** 2 + np.cos(lat_a) * np.cos(lat_b) * np.sin((lon_a - lon_b) / 2) ** 2
     return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(chord, 0.0, 1.0))), np.float64)
 

@@ -40,7 +40,9 @@ class Transitions:
         return cls(product=np.zeros(0, np.int64), group=np.zeros(0, np.int64))
 
     @classmethod
-    def rebuilt(cls, co: BoundedCounts, *, product: Codes, group: Codes, keep: int = 96, limit: int = 128) -> Transitions:
+    def rebuilt(
+        cls, co: BoundedCounts, *, product: Codes, group: Codes, keep: int = 96, limit: int = 128
+    ) -> Transitions:
         """Return what the co-purchase counts imply: exact as long as no row of theirs was cut."""
         learned = cls(product=product, group=group, keep=keep, limit=limit)
         rows = co.rows()

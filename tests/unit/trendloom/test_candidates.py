@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from evaluation.light_loop import LightLoop, LoopRules
+from trendloom.candidates import TopK, recommend, top_k
+from trendloom.catalogue.synthetic import random_catalogue
+from trendloom.refresh.assortment import features_by_number
+from trendloom.relevance.presets import PRESETS, Preset
+from trendloom.relevance.query import DAY_MS, Query
+from trendloom.relevance.score import Pairs
+
+START_MS = 1_600_000_000_000
+PRESET_NAMES = sorted(PRESETS)
+
+
+def shop(seed: int, *, n: int = 80, events: int = 300) -> LightLoop:
+    catalogue = random_catalogue(n, np.random.default_rng(seed))
+    loop = LightLoop(features_by_number(catalogue, np.arange(n), n, {}), LoopRules(history_length=8))
+    rng = np.random.default_rng(seed)
+    at_ms = np.sort(rng.integers(0, 2 * DAY_MS, size=events)) + START_MS
+    item = (n * rng.random(events) ** 2).astype(np.int64)
+    for start in range(0, events, 25):
+        part = slice(start, start + 25)
+        loop.take(rng.integers(20, size=item[part].size), item[part], at_ms[part], None)
+    return loop
+
+
+def asking(histories: list[list[tuple[int, int]]], *, now_ms: int = START_MS + 5 * DAY_MS) -> Query:
+    """Return a query from (item, milliseconds ago) pairs, newest first."""
+    width = 8
+    history = np.full((len(histories), width), -1, np.int32)
+    history_ms = np.zeros((len(histories), width), np.int64)
+    for row, past in enumerate(histories):
+        history[row, : len(past)] = [item for item, _ in past]
+        history_ms[row, : len(past)] = [now_ms - ago for _, ago in past]
+    rng = np.random.default_rng(len(histories))
+    return Query(
+        item=history[:, 0],
+        history=history,
+        history_ms=history_ms,
+        at_ms=history_ms[:, 0],
+        stores=np.full(history.shape, -1, np.int16),
+        trendiness=rng.random(len(histories)),
+        percentile=rng.random(len(histories)),
+    )
+
+
+def some_histories(seed: int, rows: int, n: int = 80) -> list[list[tuple[int, int]]]:
+    rng = np.random.default_rng(seed)
+    return [
+        [(int(rng.integers(n)), place * 40_000_000 if place else 0) for place in range(int(rng.integers(1, 7)))]
+        for _ in range(rows)
+    ]
+
+
+def lists(loop: LightLoop, query: Query, preset: Preset, *, k: int = 10, views: bool = False, **more: bool) -> TopK:
+    return recommend(query, loop.features, loop.dynamics, preset, k=k, exclude_other_views=views, **more)
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_parts_sum_to_the_score_and_scores_fall(name: str) -> None:
+    loop = shop(1)
+    top = lists(loop, asking(some_histories(1, 30)), PRESETS[name])
+    assert top.items.shape == top.scores.shape == (30, 10)
+    assert top.parts.shape == (30, 10, len(top.part_names))
+    assert np.abs(top.parts.sum(axis=2) - top.scores).max() < 1e-9
+    assert (np.diff(top.scores, axis=1) <= 0).all()
+    for row in top.items.tolist():
+        assert len(set(row)) == 10
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_the_same_question_has_the_same_answer_alone_and_in_a_batch(name: str) -> None:
+    loop = shop(2)
+    query = asking(some_histories(2, 12))
+    whole = lists(loop, query, PRESETS[name])
+    for row in range(12):
+        one = slice(row, row + 1)
+        alone = lists(
+            loop,
+            Query(**{field: getattr(query, field)[one] for field in query.__dataclass_fields__}),
+            PRESETS[name],
+        )
+        assert alone.items[0].tolist() == whole.items[row].tolist()
+        assert np.abs(alone.scores[0] - whole.scores[row]).max() < 1e-9
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_candidates_find_what_exhaustive_scoring_finds(name: str) -> None:
+    loop = shop(3)
+    query = asking(some_histories(3, 40))
+    found = lists(loop, query, PRESETS[name]).items
+    best = lists(loop, query, PRESETS[name], exhaustive=True).items
+    overlap = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), best.tolist(), strict=True)])
+    assert overlap > 0.9
+
+
+def test_when_candidates_are_all_items_the_lists_are_the_exhaustive_ones() -> None:
+    loop = shop(4)
+    query = asking(some_histories(4, 20))
+    everything = replace(PRESETS["balanced"], retrieve={"trending": 80, "neighbours": 16, "groups": 5, "in_group": 80})
+    for item in range(80):  # all sold, so that trending proposes them all
+        loop.take(np.array([99]), np.array([item]), np.array([START_MS + 3 * DAY_MS]), None)
+    assert (lists(loop, query, everything).items == lists(loop, query, everything, exhaustive=True).items).all()
+
+
+def test_paper_lists_nothing_of_the_history() -> None:
+    loop = shop(5)
+    histories = some_histories(5, 40)
+    top = lists(loop, asking(histories), PRESETS["paper"], k=60)
+    for past, row in zip(histories, top.items.tolist(), strict=True):
+        assert not {item for item, _ in past} & set(row)
+
+
+def test_balanced_lists_older_purchases_again_but_none_of_the_day_nor_of_the_last_hours() -> None:
+    loop = shop(6)
+    midnight_ms = (START_MS // DAY_MS + 5) * DAY_MS
+    histories = [[(1, 0), (2, 30_000), (3, 3_600_000), (4, 40 * 3_600_000)]]
+    preset = PRESETS["balanced"].weighing({"repurchase": 5.0})
+    early = lists(loop, asking(histories, now_ms=midnight_ms + 60_000), preset, k=70, exhaustive=True).items[0].tolist()
+    assert early[0] == 4
+    assert not {1, 2, 3} & set(early)  # 3 was bought yesterday by date, an hour ago by the clock
+    late = lists(loop, asking([[(1, 0), (2, 70_000_000)]], now_ms=midnight_ms + 80_000_000), preset, k=70).items[0]
+    assert not {1, 2} & set(late.tolist())  # 2 was bought 19 hours ago, on the same day
+    never = lists(loop, asking(histories), PRESETS["balanced"].weighing({"repurchase": 0.0}), k=70, exhaustive=True)
+    assert not {1, 2, 3, 4} & set(never.items[0].tolist())
+
+
+def test_other_views_of_the_bought_item_are_left_out_when_asked() -> None:
+    loop = shop(7)
+    assert loop.features.view_group[20] == loop.features.view_group[21] >= 0
+    query = asking([[(20, 0)]])
+    shown = lists(loop, query, PRESETS["balanced"], k=79, exhaustive=True).items[0].tolist()
+    hidden = lists(loop, query, PRESETS["balanced"], k=79, views=True, exhaustive=True).items[0].tolist()
+    assert 21 in shown
+    assert set(shown) - set(hidden) == {21}
+    assert 21 not in lists(loop, query, PRESETS["paper"], k=79, views=True).items[0].tolist()
+
+
+def test_items_that_are_not_eligible_are_never_listed() -> None:
+    loop = shop(8)
+    eligible = np.arange(80) % 3 != 0
+    top = recommend(
+        asking(some_histories(8, 20)),
+        loop.features,
+        loop.dynamics,
+        PRESETS["balanced"],
+        k=10,
+        exclude_other_views=False,
+        eligible=eligible,
+    )
+    assert eligible[top.items[top.items >= 0]].all()
+
+
+def test_short_lists_are_padded() -> None:
+    loop = shop(9, n=12, events=20)
+    top = lists(loop, asking([[(1, 0), (2, 0)]]), PRESETS["balanced"], k=30, exhaustive=True)
+    assert (top.items[0, :10] >= 0).all()
+    assert (top.items[0, 10:] == -1).all()
+    assert not top.scores[0, 10:].any()
+    assert not top.parts[0, 10:].any()
+
+
+def test_equal_scores_are_listed_by_item_number() -> None:
+    pairs = Pairs.of_keys(np.array([1, 3, 4, 8, 12, 15, 17]), n_items=10)
+    parts = np.array([[1.0, 2.0, 1.0, 1.0, 0.0, 0.0, 0.0]])
+    top = top_k(pairs, parts, n_rows=3, k=3, part_names=("visual",))
+    assert top.items.tolist() == [[3, 1, 4], [2, 5, 7], [-1, -1, -1]]
+
+
+def test_a_state_at_rest_is_not_changed_by_asking() -> None:
+    loop = shop(10)
+    before = (loop.dynamics.purchases.copy(), loop.dynamics.slow.copy(), loop.dynamics.transitions.groups.copy())
+    lists(loop, asking(some_histories(10, 5)), PRESETS["balanced"])
+    after = (loop.dynamics.purchases, loop.dynamics.slow, loop.dynamics.transitions.groups)
+    assert all((one == other).all() for one, other in zip(before, after, strict=True))
