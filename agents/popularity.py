@@ -13,7 +13,20 @@ from trendloom.relevance.popularity import decayed, rising
 from trendloom.state.mirror import Mirror
 from trendloom.state.rules import LANDMARK_MS, StateRules
 
-__all__ = ["TrendsPublisher", "rising_items"]
+__all__ = ["TrendsPublisher", "latest_event_ms", "rising_items"]
+
+
+def latest_event_ms(mirror: Mirror, rules: StateRules) -> int:
+    """Return the latest event time that the counts prove, milliseconds since the epoch; 0 if nothing was bought.
+
+    An item's fast score is at most log(purchases) + rate (t - landmark) with t its latest purchase, so
+    landmark + (score - log(purchases)) / rate is never after t, and equals it for an item bought once.
+    """
+    sold = np.flatnonzero(mirror.purchases > 0)
+    if sold.size == 0:
+        return 0
+    since_ms = (mirror.fast[sold] - np.log(mirror.purchases[sold])) / rules.fast_rate_per_ms
+    return LANDMARK_MS + int(since_ms.max().round())
 
 
 def rising_items(mirror: Mirror, rules: StateRules, at_ms: int, count: int) -> list[RisingItem]:

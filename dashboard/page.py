@@ -6,7 +6,7 @@ nothing is loaded from anywhere else. Read next: ``dashboard/pages/index.html``.
 
 from __future__ import annotations
 
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, HTTPException
@@ -18,6 +18,7 @@ from trendloom.catalogue.garment import Catalogue
 __all__ = ["build_page"]
 
 _MIME = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript"}
+_DIRECTORY = Path(__file__).parent / "pages"
 _PAGES = ("index.html", "page.css", "page.js")
 #: Nothing from elsewhere, no frames, no forms: what a browser may do with this page.
 _POLICY = "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'"
@@ -29,7 +30,7 @@ def build_page(feed: Feed, catalogue: Catalogue) -> FastAPI:
     Only items of the catalogue have pictures; any other name is 404, whatever it looks like.
     """
     app = FastAPI(title="Trendloom", docs_url=None, redoc_url=None, openapi_url=None)
-    pages = {name: resources.files("dashboard").joinpath("pages", name).read_bytes() for name in _PAGES}
+    pages = {name: (_DIRECTORY / name).read_bytes() for name in _PAGES}
 
     @app.get("/")
     def index() -> HTMLResponse:

@@ -1,7 +1,7 @@
 """A small in-process loop over a recorded log: remember, recommend, learn, in batches; no store, no broker.
 
-It exists to develop and to weigh: it drives the same :func:`trendloom.candidates.recommend` that a worker drives, with the
-same rule of what a list may know (items as of the start of the batch). Read next: :mod:`evaluation.next_in_session`.
+It exists to develop and to weigh: it drives the same :func:`trendloom.candidates.recommend` that a worker drives, with
+the same rule of what a list may know (items as of the start of the batch). Read next: :mod:`evaluation.next_in_session`.
 """
 
 from __future__ import annotations

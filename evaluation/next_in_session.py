@@ -1,7 +1,7 @@
-"""Next in session: after each purchase, is the customer's next different item in the list just published?
+"""Next in session: whether a customer's next different item is in the list that each purchase was answered with.
 
-The protocol: a repeated (day, customer, item) counts once; purchases before ``from_ms`` warm up; the target of a purchase is
-the customer's next different item in the log. Lists may come from :mod:`evaluation.light_loop` or from a live replay.
+The protocol: a repeated (day, customer, item) counts once; purchases before ``from_ms`` warm up; the target of a
+purchase is the customer's next different item in the log. Lists may come from :mod:`evaluation.light_loop` or from a live replay.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True)
 class Asked:
-    """The protocol's purchases (Q,): their rows in the log (places in event-time order) and their targets, item codes."""
+    """The protocol's purchases (Q,): their places in the log, in event-time order, and their targets, item codes."""
 
     place: Ints
     target: Ints
@@ -42,7 +42,7 @@ class SessionScore:
 
 
 def next_different(customer: npt.NDArray[np.integer], item: npt.NDArray[np.integer]) -> Ints:
-    """Return, for events (R,) in time order, the customer's next item that differs from this one; -1 where there is none.
+    """Return, for events (R,) in time order, the customer's next item that differs from this one; -1 if there is none.
 
     >>> next_different(np.array([1, 1, 2, 1]), np.array([5, 5, 8, 6])).tolist()
     [6, 6, -1, -1]

@@ -105,4 +105,3 @@ def topic_names(settings: Settings) -> tuple[str, str, str, str]:
     """Return the names of purchases, recommendations, dead letters and trends."""
     purchases, recommendations, dead_letters, trends = (topic.name for topic in topic_table(settings.kafka))
     return purchases, recommendations, dead_letters, trends
-

@@ -1,7 +1,7 @@
 """From a batch of purchases to its top-k lists: propose candidates, score them, choose the best.
 
-Candidates come from visual neighbours, co-purchase, variants, likely groups and trending items; what the customer has just
-bought never comes back. How much this loses against scoring every item is measured in ``evaluation``.
+Candidates come from visual neighbours, co-purchase, variants, likely groups and trending items; what the customer has
+just bought never comes back. How much this loses against scoring every item is measured in ``evaluation``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TopK:
-    """B lists: items (B, k), the best first, padded with -1; scores (B, k); parts (B, k, P), which sum to the scores."""
+    """B lists: items (B, k), the best first, padded with -1; scores (B, k); parts (B, k, P), which sum to them."""
 
     items: npt.NDArray[np.int32]
     scores: Floats
@@ -48,22 +48,20 @@ def recommend(
 ) -> TopK:
     """Return the top-k list of every purchase of the query.
 
-    Never listed: what the customer bought on the same day (UTC) and, unless the preset weighs ``repurchase``, anything
-    in the history; items that ``eligible`` (N,) denies; with ``exclude_other_views`` other views of the item just bought.
-    Equal scores are ordered by item number. ``standing`` may be handed over to be used for several batches; it is made
-    here otherwise, which looks at every item once. ``exhaustive`` takes every item for a candidate: slow, to measure by.
+    Never listed: what the customer bought on the same day (UTC) or in the last ``preset.just_bought_s`` and, unless the
+    preset weighs ``repurchase``, anything in the history; items that ``eligible`` (N,) denies; with
+    ``exclude_other_views`` other views of the item just bought. Equal scores are ordered by item number. ``standing``
+    may be handed over to be used for several batches; it is made here otherwise, which looks at every item once.
+    ``exhaustive`` takes every item for a candidate: slow, to measure by.
     """
     question = Question(query, features, dynamics, preset, standing or Standing(features, dynamics))
-    if exhaustive:
-        pairs = Pairs.exhaustive(query.size, features.size)
-    else:
-        pairs = propose(question)
+    pairs = Pairs.exhaustive(query.size, features.size) if exhaustive else propose(question)
     pairs = _allowed(pairs, question, exclude_other_views=exclude_other_views, eligible=eligible)
     return top_k(pairs, score(pairs, question), n_rows=query.size, k=k, part_names=preset.parts)
 
 
 def propose(question: Question) -> Pairs:
-    """Return the candidates of every purchase, each once, in the amounts of ``preset.retrieve``; bought items among them."""
+    """Return the candidates of every purchase, each once, in the amounts of ``preset.retrieve``, bought items too."""
     n = question.features.size
     sources = (_neighbours, _trending, _variants, _co_purchased, _of_groups)
     keys = np.concatenate([source(question) for source in sources])
@@ -75,7 +73,7 @@ def propose(question: Question) -> Pairs:
 
 
 def top_k(pairs: Pairs, parts: Floats, *, n_rows: int, k: int, part_names: tuple[str, ...]) -> TopK:
-    """Return the k best pairs of each row by their summed parts (P, E); of equal scores the smaller item number first."""
+    """Return the k best pairs of each row by their summed parts (P, E); of equal scores the smaller item number."""
     total = parts.sum(axis=0)
     chosen = np.flatnonzero(total >= _kth_best(total, pairs.row, n_rows, k)[pairs.row])
     chosen = chosen[np.lexsort((pairs.item[chosen], -total[chosen], pairs.row[chosen]))]

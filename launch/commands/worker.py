@@ -55,7 +55,7 @@ def worker(
         },
     )
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("aiokafka.consumer.group_coordinator", "aiokafka.cluster"):
+    for noisy in ("kafka",):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
     os.environ.setdefault("FAUST_LOOP", "aio")
     from launch.worker import serve  # Faust is imported only here, so that --help is quick

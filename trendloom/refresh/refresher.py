@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from trendloom.candidates import TopK, recommend
 from trendloom.catalogue.garment import Catalogue
-from trendloom.errors import StateLost
+from trendloom.errors import InputError, StateLost
 from trendloom.refresh.assortment import features_by_number
 from trendloom.refresh.lists import encode_lists
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
@@ -25,7 +25,7 @@ from trendloom.relevance.presets import Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.standing import Standing
 from trendloom.relevance.transitions import Transitions
-from trendloom.state.customer import NO_ITEM, padded_entries
+from trendloom.state.customer import NO_ITEM, Customer, padded_entries, trendiness
 from trendloom.state.fold import Arrival, Listed, Prepared, Tally, customers_of, prepare
 from trendloom.state.mirror import Mirror
 from trendloom.state.rules import LANDMARK_MS, StateRules
@@ -148,6 +148,8 @@ class Refresher:
         before = await self._read(partition, names, first_offset)
         await self._settled.wait()
         await self._follow()
+        if self._dynamics.purchases is not self.mirror.purchases or self._features.size < len(self.mirror.ids):
+            self._rebuild()
         for _ in range(_ATTEMPTS):
             prepared = self._prepare(before, arrivals, last_offset)
             if not prepared.change.customers and prepared.change.fence == before.fence:
@@ -170,8 +172,11 @@ class Refresher:
 
     def score(self, applied: Applied) -> TopK:
         """Return the top-k of each listed purchase, from the items' state before the batch."""
+        return self._top_k(self._query(applied.listed))
+
+    def _top_k(self, query: Query) -> TopK:
         return recommend(
-            self._query(applied.listed),
+            query,
             self._features,
             self._dynamics,
             self._list_rules.preset,
@@ -179,6 +184,27 @@ class Refresher:
             exclude_other_views=self._list_rules.exclude_other_views,
             standing=self._stand(),
         )
+
+    async def current(self, customer_id: str) -> tuple[int, float, TopK]:
+        """Return a customer's purchase number, trendiness and top-k as of now, without changing anything.
+
+        The question is the customer's latest purchase. Raises InputError for a customer whom the state does not know.
+        """
+        record = await self._store.customer(customer_id)
+        known = Customer.unpack(record)
+        if not known.tail:
+            raise InputError(f"The state knows no customer {customer_id!r}. Action: name one who has bought something.")
+        trend = trendiness(
+            known.number,
+            known.percentile_sum,
+            prior_mean=self.mirror.population.mean_percentile,
+            prior_weight=self._rules.trendiness_prior_weight,
+        )
+        item, at_s, percentile, _, _ = known.entries()[-1]
+        question = self._question(
+            [known.tail], [item], [at_s * 1000], trendinesses=[trend], percentiles=[percentile]
+        )
+        return known.number, trend, self._top_k(question)
 
     def settle(self, applied: Applied) -> None:
         """Let the worker's copy of the items catch up with a scored batch."""
@@ -281,16 +307,33 @@ class Refresher:
         self._standing = None
 
     def _query(self, listed: list[Listed]) -> Query:
-        entries = padded_entries([entry.tail for entry in listed], self._rules.history_length)
+        return self._question(
+            [entry.tail for entry in listed],
+            [entry.arrival.item for entry in listed],
+            [entry.arrival.purchase.occurred_at for entry in listed],
+            trendinesses=[entry.trendiness for entry in listed],
+            percentiles=[entry.percentile for entry in listed],
+        )
+
+    def _question(
+        self,
+        tails: list[bytes],
+        items: list[int],
+        times_ms: list[int],
+        *,
+        trendinesses: list[float],
+        percentiles: list[float],
+    ) -> Query:
+        entries = padded_entries(tails, self._rules.history_length)
         history = np.where(entries["item"] == NO_ITEM, -1, entries["item"].astype(np.int64)).astype(np.int32)
         return Query(
-            item=np.array([entry.arrival.item for entry in listed], np.int32),
+            item=np.array(items, np.int32),
             history=history,
             history_ms=entries["at_s"].astype(np.int64) * 1000,
-            at_ms=np.array([entry.arrival.purchase.occurred_at for entry in listed], np.int64),
+            at_ms=np.array(times_ms, np.int64),
             stores=self._store_places_of(entries["store"].astype(np.int64)),
-            trendiness=np.array([entry.trendiness for entry in listed], np.float64),
-            percentile=np.array([entry.percentile for entry in listed], np.float64),
+            trendiness=np.array(trendinesses, np.float64),
+            percentile=np.array(percentiles, np.float64),
         )
 
     def _store_places_of(self, hashes: Ints) -> npt.NDArray[np.int16]:

@@ -1,4 +1,4 @@
-"""What relevance knows of the items: the catalogue's side, fixed, and the stream's side, which grows with every purchase.
+"""What relevance knows of the items: the catalogue's side, fixed, and the stream's side, which every purchase moves.
 
 Everything is indexed by item number; these are plain arrays, and nothing here reads a catalogue directory or a store.
 Read next: :mod:`trendloom.relevance.query` for the purchases that ask, :mod:`trendloom.relevance.score` for the answer.
@@ -74,8 +74,8 @@ class ItemFeatures:
     ``category`` (N,) codes into ``category_names``; ``gender`` (N,) codes into :data:`GENDERS`; ``product`` (N,) is
     shared by the variants of a product, ``view_group`` (N,) by the views of one garment, ``group`` (N,) is what
     transitions are counted between; ``store`` (N,) an index into the coordinates (S,), degrees; ``photo_row`` (N,) a
-    row of ``photo_embeddings`` (P, D), ``table_embeddings`` (N, T) unit rows; ``neighbours`` (N, M) the most similar items,
-    best first, and ``lowest`` (N, L) the least similar ones, both padded with -1.
+    row of ``photo_embeddings`` (P, D), ``table_embeddings`` (N, T) unit rows; ``neighbours`` (N, M) the most similar
+    items, best first, and ``lowest`` (N, L) the least similar ones, worst first, both padded with -1.
     """
 
     category: npt.NDArray[np.int16]
@@ -137,8 +137,9 @@ class ItemDynamics:
     """What the stream says of the items, by item number; arrays may be longer than the catalogue (spare capacity).
 
     ``purchases`` plain counts; ``initial`` the popularity that a simulation began with; ``slow`` and ``fast`` the
-    forward-decayed scores log sum exp(lambda (t - landmark)), -inf where never sold; ``co`` co-purchase counts in half units
-    (2 = bought on the same day, 1 = on different days); ``transitions`` what is learnt from the same pairs one level up.
+    forward-decayed scores log sum exp(lambda (t - landmark)), -inf where never sold; ``co`` co-purchase counts in half
+    units (2 = bought on the same day, 1 = on different days); ``transitions`` what is learnt from the same pairs one
+    level up.
     """
 
     purchases: Ints

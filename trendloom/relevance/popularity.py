@@ -22,7 +22,7 @@ def decayed(score: npt.ArrayLike, half_life_s: float, landmark_ms: int, at_ms: n
     ``exp(score - lambda (at - landmark))`` with lambda = ln 2 / half-life; 0 where the score is -inf (never sold).
 
     >>> one_hour_ms = 3_600_000
-    >>> score = np.log(2.0) * np.array([1.0, 0.0])           # bought once, one half-life after the landmark; at the landmark
+    >>> score = np.log(2.0) * np.array([1.0, 0.0])           # one item sold one half-life after the landmark, one at it
     >>> decayed(score, 3600.0, 0, one_hour_ms).tolist()
     [1.0, 0.5]
     """

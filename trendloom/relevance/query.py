@@ -51,7 +51,7 @@ class Query:
     @cached_property
     def days_ago(self) -> npt.NDArray[np.int64]:
         """Calendar days (UTC) from each past purchase to this one (B, H), at least 0."""
-        return np.maximum(self.at_ms[:, None] // DAY_MS - self.history_ms // DAY_MS, 0)
+        return np.asarray(np.maximum(self.at_ms[:, None] // DAY_MS - self.history_ms // DAY_MS, 0), np.int64)
 
     def recency(self, position_decay: float, day_decay: float) -> npt.NDArray[np.float64]:
         """Return w (B, H) = position_decay^position * day_decay^days over distinct items, 0 elsewhere.

@@ -1,7 +1,7 @@
 """What is learnt from co-purchases one level up: between products, and between groups (departments, categories).
 
-Fed with the very pairs that the co-purchase counts are fed with, so it needs no memory of its own in a store: it is made
-anew from those counts at a start. Read next: :mod:`trendloom.relevance.co_purchase`.
+Fed with the very pairs that the co-purchase counts are fed with, so it needs no memory of its own in a store: it is
+made anew from those counts at a start. Read next: :mod:`trendloom.relevance.co_purchase`.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ def cosine(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> npt.NDAr
     one, other = np.asarray(a, np.float64), np.asarray(b, np.float64)
     length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     product = np.einsum("ed,ed->e", one, other)
-    return np.clip(np.divide(product, length, out=np.zeros_like(product), where=length > 0), -1.0, 1.0)
+    quotient = np.divide(product, length, out=np.zeros_like(product), where=length > 0)
+    return np.asarray(np.clip(quotient, -1.0, 1.0), np.float64)
 
 
 def similarity(features: ItemFeatures, bought: Ints, items: Ints) -> npt.NDArray[np.float64]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra `dashboard` is not installed")
 from fastapi.testclient import TestClient
 
+import dashboard.page
 from dashboard.feed import Feed
 from dashboard.page import build_page
 from trendloom.catalogue.garment import Catalogue
@@ -54,7 +55,7 @@ def test_the_page_and_its_parts_are_there(client: TestClient) -> None:
 def test_the_page_asks_nobody_else(client: TestClient) -> None:
     assert "default-src 'none'" in client.get("/").headers["content-security-policy"]
     for name in ("index.html", "page.css", "page.js"):
-        text = resources.files("dashboard").joinpath("pages", name).read_text(encoding="utf-8")
+        text = (Path(dashboard.page.__file__).parent / "pages" / name).read_text(encoding="utf-8")
         assert not re.search(r"(https?:)?//[a-z0-9.-]+\.[a-z]", text), name
 
 

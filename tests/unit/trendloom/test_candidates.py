@@ -57,8 +57,10 @@ def some_histories(seed: int, rows: int, n: int = 80) -> list[list[tuple[int, in
     ]
 
 
-def lists(loop: LightLoop, query: Query, preset: Preset, *, k: int = 10, views: bool = False, **more: bool) -> TopK:
-    return recommend(query, loop.features, loop.dynamics, preset, k=k, exclude_other_views=views, **more)
+def lists(
+    loop: LightLoop, query: Query, preset: Preset, *, k: int = 10, views: bool = False, exhaustive: bool = False
+) -> TopK:
+    return recommend(query, loop.features, loop.dynamics, preset, k=k, exclude_other_views=views, exhaustive=exhaustive)
 
 
 @pytest.mark.parametrize("name", PRESET_NAMES)

@@ -13,11 +13,11 @@ def test_lists_expand_like_dictionaries(codes: list[int], asked: list[int], limi
     for item, code in enumerate(codes):
         members.setdefault(code, []).append(item)
     lists = Lists.by_code(np.array(codes, np.int64), np.arange(len(codes)), n_lists=5)
-    place, item = lists.expand(np.array(asked, np.int64), limit)
+    place, listed = lists.expand(np.array(asked, np.int64), limit)
     expected = [
         (row, member) for row, code in enumerate(asked) if code >= 0 for member in members.get(code, [])[:limit]
     ]
-    assert list(zip(place.tolist(), item.tolist(), strict=True)) == expected
+    assert list(zip(place.tolist(), listed.tolist(), strict=True)) == expected
 
 
 def test_genders_are_the_catalogues() -> None:

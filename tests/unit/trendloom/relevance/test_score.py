@@ -1,6 +1,7 @@
 """The relevance function against a plain-Python transcription of its formulas, written with loops and dictionaries.
 
-The transcription starts from the raw purchases: it counts, decays and ranks by itself and shares no code with what it checks.
+The transcription starts from the raw purchases: it counts, decays and ranks by itself, and shares no code with what it
+checks.
 """
 
 from __future__ import annotations
@@ -116,11 +117,11 @@ def facts(log: list[Bought], features: ItemFeatures) -> Facts:
         tails[event.customer].append(event)
     product_co: dict[tuple[int, int], float] = defaultdict(float)
     group_co: dict[tuple[int, int], float] = defaultdict(float)
-    for (one, other), count in co.items():
-        p, q = int(features.product[one]), int(features.product[other])
+    for (bought, with_it), count in co.items():
+        p, q = int(features.product[bought]), int(features.product[with_it])
         if p != q:
             product_co[p, q] += count
-        group_co[int(features.group[one]), int(features.group[other])] += count
+        group_co[int(features.group[bought]), int(features.group[with_it])] += count
     return Facts(Counter(event.item for event in log), co, product_co, group_co, decayed, last_ms)
 
 
@@ -159,6 +160,7 @@ def transcribed(
     features: ItemFeatures,
     known: Facts,
     past: list[Bought],
+    *,
     query: Query,
     row: int,
     preset: Preset,
@@ -258,7 +260,9 @@ def test_every_score_equals_the_transcription(preset: Preset, seed: int, photo_s
     top = recommend(query, features, loop.dynamics, preset, k=features.size, exclude_other_views=False, exhaustive=True)
     known = facts(log, features)
     for row, past in enumerate(histories(log, asking)):
-        truth = transcribed(features, known, past, query, row, preset, loop.dynamics.initial.tolist())
+        truth = transcribed(
+            features, known, past, query=query, row=row, preset=preset, initial=loop.dynamics.initial.tolist()
+        )
         listed = [item for item in top.items[row].tolist() if item >= 0]
         assert len(listed) >= features.size - 6
         for place, item in enumerate(listed):

