@@ -48,9 +48,9 @@ class BuildOptions:
     #: M and L: how many nearest and farthest items are kept for each item.
     neighbours: int = 64
     lowest: int = 32
-    #: D: embeddings of photos are shortened to this many numbers; 256 keeps type@5 (docs/catalogue.md).
-    photo_dims: int = 256
-    whitening: float = 0.5
+    #: D: embeddings of photos are shortened to this many numbers; 128 keep type@5 (docs/catalogue.md).
+    photo_dims: int = 128
+    whitening: float = 0.0
     #: T: table embeddings.
     table_dims: int = 96
     word_weight: float = 0.6

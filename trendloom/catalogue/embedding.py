@@ -33,7 +33,7 @@ class Embedder(Protocol):
         """Return the pixels that the network will see, always of the same shape; called from several threads."""
 
     def embed(self, prepared: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return (B, F) features for B stacked results of :meth:`prepare`."""
+        """Return (B, F) features for B stacked results of :meth:`prepare`; called from several threads."""
 
 
 class BackboneEmbedder:

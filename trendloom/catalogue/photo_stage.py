@@ -1,17 +1,17 @@
-"""One walk over the photos of a build: decode, thumbnail and colour in threads, features in batches.
+"""One walk over the photos of a build: decode, thumbnail, colour and features, small batches in threads.
 
 Holds what the walk brings back and never writes. Read next: :mod:`trendloom.catalogue.projection`.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from trendloom.catalogue.embedding import Embedder
 from trendloom.catalogue.photo_colour import colour_name
@@ -20,7 +20,8 @@ from trendloom.catalogue.table import ItemTable
 
 __all__ = ["PhotoStage", "look_at_photos"]
 
-_BATCH = 64
+#: Photos a thread looks at together: small enough that the network's layers stay in the cache.
+_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,14 @@ class PhotoStage:
         return [said or seen for said, seen in zip(told, self.seen_colours, strict=True)]
 
 
-@dataclass(frozen=True)
 class _Seen:
-    prepared: npt.NDArray[np.uint8]
-    thumbnail: bytes
-    colour: str
+    """What one photo told; its features come with those of its batch."""
+
+    def __init__(self, prepared: npt.NDArray[np.uint8], thumbnail: bytes, colour: str) -> None:
+        self.prepared = prepared
+        self.thumbnail = thumbnail
+        self.colour = colour
+        self.features = np.zeros(0, np.float32)
 
 
 def look_at_photos(
@@ -65,36 +69,36 @@ def look_at_photos(
     thumbnails: list[bytes | None] = [None] * len(items)
     colours = [""] * len(items)
     left_out: list[tuple[str, str]] = []
-    features = [np.zeros((0, embedder.dim), np.float32)]
-    used = 0
+    features: list[npt.NDArray[np.float32]] = []
 
-    def see(row: int) -> _Seen | str:
+    def see(rows: list[int]) -> list[_Seen | str]:
+        seen = [_see(row) for row in rows]
+        good = [photo for photo in seen if not isinstance(photo, str)]
+        if good:
+            vectors = embedder.embed(np.stack([photo.prepared for photo in good]))
+            for photo, vector in zip(good, vectors, strict=True):
+                photo.features = vector
+        return seen
+
+    def _see(row: int) -> _Seen | str:
         try:
             photo = decode_photo(source, items.photos[row])
         except UnusablePhoto as error:
             return str(error)
-        colour = items.colours[row] or _colour(photo)
+        colour = items.colours[row] or colour_name(photo)
         return _Seen(embedder.prepare(photo), thumbnail_of(photo, side_px, quality), colour)
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        upcoming = pool.map(see, wanted[:_BATCH])
-        for start in range(0, len(wanted), _BATCH):
-            rows, seen = wanted[start : start + _BATCH], list(upcoming)
-            # the next batch is decoded while this one is looked at
-            upcoming = pool.map(see, wanted[start + _BATCH : start + 2 * _BATCH])
-            good = []
+    batches = [wanted[start : start + _BATCH] for start in range(0, len(wanted), _BATCH)]
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        done = 0
+        for rows, seen in zip(batches, pool.map(see, batches), strict=True):
             for row, photo in zip(rows, seen, strict=True):
                 if isinstance(photo, str):
                     left_out.append((items.item_ids[row], photo))
                     continue
-                photo_row[row], thumbnails[row], colours[row] = used + len(good), photo.thumbnail, photo.colour
-                good.append(photo.prepared)
-            if good:
-                features.append(embedder.embed(np.stack(good)))
-                used += len(good)
-            progress("embed", start + len(rows), len(wanted))
-    return PhotoStage(photo_row, np.concatenate(features), thumbnails, colours, tuple(left_out))
-
-
-def _colour(photo: Image.Image) -> str:
-    return colour_name(photo)
+                photo_row[row], thumbnails[row], colours[row] = len(features), photo.thumbnail, photo.colour
+                features.append(photo.features)
+            done += len(rows)
+            progress("embed", done, len(wanted))
+    stacked = np.stack(features) if features else np.zeros((0, embedder.dim), np.float32)
+    return PhotoStage(photo_row, stacked, thumbnails, colours, tuple(left_out))
