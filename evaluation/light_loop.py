@@ -1,7 +1,8 @@
 """A small in-process loop over a recorded log: remember, recommend, learn, in batches; no store, no broker.
 
 It exists to develop and to weigh: it drives the same :func:`trendloom.candidates.recommend` that a worker drives, with
-the same rule of what a list may know (items as of the start of the batch). Read next: :mod:`evaluation.next_in_session`.
+the same rule of what a list may know (items as of the start of the batch). Read next:
+:mod:`evaluation.next_in_session`.
 """
 
 from __future__ import annotations
@@ -106,6 +107,21 @@ class LightLoop:
         self._learn(query)
         return top
 
+    def ask(self, customer: Ints, at_ms: Ints) -> Query:
+        """Return what customers (B,) who have all bought before would ask at ``at_ms`` (B,); nothing is learnt."""
+        length = self.rules.history_length
+        history = np.full((customer.size, length), -1, np.int32)
+        history_ms = np.zeros((customer.size, length), np.int64)
+        trendiness = np.empty(customer.size)
+        for row, buyer in enumerate(customer.tolist()):
+            tail = self._tails[buyer]
+            history[row, : len(tail)] = [entry[0] for entry in tail]
+            history_ms[row, : len(tail)] = [entry[1] for entry in tail]
+            trendiness[row] = self._trendiness(*self._percentiles[buyer])
+        stores = np.full(history.shape, -1, np.int16)
+        percentile = self.standing().percentile[history[:, 0]]
+        return Query(history[:, 0], history, history_ms, at_ms, stores, trendiness, percentile)
+
     def standing(self) -> Standing:
         """Return the snapshot of all items' standing, made anew every ``standing_purchases`` purchases."""
         if self._standing is None or self._seen - self._standing[0] >= self.rules.standing_purchases:
@@ -118,7 +134,6 @@ class LightLoop:
         history_ms = np.zeros((item.size, length), np.int64)
         trendiness = np.empty(item.size)
         percentile = self.standing().percentile[item]
-        prior, weight = self._prior(), self.rules.trendiness_prior_weight
         for row, (buyer, bought, moment, rank) in enumerate(
             zip(customer.tolist(), item.tolist(), at_ms.tolist(), percentile.tolist(), strict=True)
         ):
@@ -128,14 +143,17 @@ class LightLoop:
             history_ms[row, : len(tail)] = [entry[1] for entry in tail]
             total, count = self._percentiles.get(buyer, (0.0, 0))
             self._percentiles[buyer] = (total + rank, count + 1)
-            trendiness[row] = (total + rank + weight * prior) / (count + 1 + weight)
+            trendiness[row] = self._trendiness(total + rank, count + 1)
         self._population = (self._population[0] + float(percentile.sum()), self._population[1] + item.size)
         stores = np.full(history.shape, -1, np.int16)
         return Query(item.astype(np.int32), history, history_ms, at_ms, stores, trendiness, percentile)
 
-    def _prior(self) -> float:
-        total, count = self._population
-        return total / count if count else 0.5
+    def _trendiness(self, total: float, count: int) -> float:
+        """Return the mean percentile of ``count`` purchases, shrunken towards the population's."""
+        everybody, purchases = self._population
+        prior = everybody / purchases if purchases else 0.5
+        weight = self.rules.trendiness_prior_weight
+        return (total + weight * prior) / (count + weight)
 
     def _learn(self, query: Query) -> None:
         item, dynamics = query.item.astype(np.int64), self.dynamics

@@ -1,7 +1,8 @@
 """Next in session: whether a customer's next different item is in the list that each purchase was answered with.
 
 The protocol: a repeated (day, customer, item) counts once; purchases before ``from_ms`` warm up; the target of a
-purchase is the customer's next different item in the log. Lists may come from :mod:`evaluation.light_loop` or from a live replay.
+purchase is the customer's next different item in the log. Lists may come from :mod:`evaluation.light_loop` or from a
+live replay.
 """
 
 from __future__ import annotations

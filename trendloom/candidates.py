@@ -1,7 +1,7 @@
 """From a batch of purchases to its top-k lists: propose candidates, score them, choose the best.
 
 Candidates come from visual neighbours, co-purchase, variants, likely groups and trending items; what the customer has
-just bought never comes back. How much this loses against scoring every item is measured in ``evaluation``.
+just bought never comes back. How much this loses against scoring every item is measured by :mod:`evaluation.study`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Something said for columns of rows: key = row * n_columns + column, and a value; each key once, ascending, if summed."""
+    """Something said for columns of rows: key = row * n_columns + column, and a value; keys ascend once summed."""
 
     key: Ints
     value: Floats

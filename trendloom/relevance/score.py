@@ -59,7 +59,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Question:
-    """A batch of purchases with all that an answer depends on, and what its histories say (computed when first asked)."""
+    """A batch of purchases, all that an answer depends on, and what the histories say (computed when first asked)."""
 
     query: Query
     features: ItemFeatures
@@ -181,7 +181,7 @@ def _coded(codes: npt.NDArray[np.integer], items: Ints, nothing: int = -1) -> In
 
 
 def score(pairs: Pairs, question: Question) -> Floats:
-    """Return the weighted parts (P, E) of every pair's score, a row for each of ``preset.parts``; a score is their sum."""
+    """Return the weighted parts (P, E) of every pair's score, one row for each of ``preset.parts``; they sum to it."""
     preset = question.preset
     parts = np.empty((len(preset.parts), pairs.key.size))
     for row, name in enumerate(preset.parts):
