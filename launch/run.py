@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from config.loading import load_settings
-from config.settings import Settings
+from config.settings import KafkaSettings, Settings
 from dashboard.feed import Feed
 from launch.assembly import catalogue_path, topic_names
 from launch.compose import kafka_options, topic_table
@@ -36,6 +36,7 @@ __all__ = ["CheckedSender", "Produce", "View", "run_stream"]
 Produce = Callable[[Sender, threading.Event], Any]
 
 _STEP_S = 0.05
+_EMBEDDED_SESSION_S = 6.0
 _REST_S = 0.3  # after the last awaited list: time for duplicates to show
 
 
@@ -125,6 +126,8 @@ def run_stream(
     with ExitStack() as open_parts:
         engines = open_parts.enter_context(Engines(kafka=kafka, redis_url=redis_url, say=say))
         settings = _settled(settings or load_settings().settings, engines, catalogue_dir, preset, top_k)
+        if kafka is None:
+            settings = _quick_to_join(settings)
         feed = feed or Feed(clock_s=time.time, preset=settings.lists.preset)
         check = StreamCheck(examine_every=examine_every)
         options = kafka_options(settings.kafka)
@@ -247,3 +250,14 @@ def _settled(
     place = catalogue_dir or catalogue_path(settings)
     catalogue = settings.catalogue.model_copy(update={"directory": str(place.resolve())})
     return settings.model_copy(update={"kafka": kafka, "redis": redis, "lists": lists, "catalogue": catalogue})
+
+
+def _quick_to_join(settings: Settings) -> Settings:
+    """Return the settings with a short session, unless one was asked for.
+
+    The embedded broker lets the first worker wait for half its session timeout before it gets its partitions.
+    """
+    if settings.kafka.session_timeout_s != KafkaSettings().session_timeout_s:
+        return settings
+    kafka = settings.kafka.model_copy(update={"session_timeout_s": _EMBEDDED_SESSION_S})
+    return settings.model_copy(update={"kafka": kafka})

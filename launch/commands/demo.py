@@ -43,7 +43,7 @@ from trendloom.errors import MissingExtra, SettingsError, TrendloomError
 
 __all__ = ["demo"]
 
-_MOST_AWAITED = 2_000
+_MOST_AWAITED = 1_000
 
 
 def demo(
