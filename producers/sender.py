@@ -22,6 +22,8 @@ __all__ = ["KafkaSender", "RecordingSender", "Sender", "SentRecord"]
 LINGER_MS = 5
 #: Bytes of a batch; about 400 purchases.
 BATCH_BYTES = 131_072
+#: A topic that was just made may take so long to be known to all brokers.
+_TOPIC_APPEARS_S = 5.0
 #: Partitions of customers are remembered (murmur2 in Python costs more than the rest of a send), for so many at most.
 _REMEMBERED_CUSTOMERS = 500_000
 
@@ -84,6 +86,7 @@ class KafkaSender:
         timeout_ms = max(1, int(give_up_after_s * 1000))
         self._wait_for_broker(options["bootstrap_servers"])
         try:
+            self._partition_numbers = self._find_partitions(options)
             self._producer = KafkaProducer(
                 **options,
                 acks="all",
@@ -99,16 +102,10 @@ class KafkaSender:
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
             )
-            self._partition_numbers = sorted(self._producer.partitions_for(topic) or ())
         except KafkaError as error:
             raise BrokerUnavailable(
                 f"Kafka at {self._where} does not answer ({error}). Action: start it, or correct --kafka."
             ) from error
-        if not self._partition_numbers:
-            self._producer.close(timeout=0)
-            raise BrokerUnavailable(
-                f"Kafka at {self._where} has no topic {topic!r}. Action: trendloom topics create --kafka {self._where}."
-            )
 
     def partition_of(self, customer_id: str) -> int:
         """Return the partition of a customer: Kafka's murmur2 of the id in UTF-8, as its Java client has it."""
@@ -171,6 +168,27 @@ class KafkaSender:
                     f"Kafka at {self._where} does not answer ({refusal}). Action: start it, or correct --kafka."
                 )
             time.sleep(0.1)
+
+    def _find_partitions(self, options: Mapping[str, Any]) -> list[int]:
+        # asked through an admin client: the producer would wait its whole retry budget for a topic that is not there
+        from kafka import KafkaAdminClient
+
+        timeout_ms = max(1, int(min(self._give_up_after_s, _TOPIC_APPEARS_S) * 1000))
+        admin = KafkaAdminClient(**options, bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms)
+        deadline_s = time.monotonic() + timeout_ms / 1000.0
+        try:
+            while True:
+                (found,) = admin.describe_topics([self._topic])
+                if found["error_code"] == 0 and found["partitions"]:
+                    return sorted(partition["partition_index"] for partition in found["partitions"])
+                if time.monotonic() >= deadline_s:
+                    raise BrokerUnavailable(
+                        f"Kafka at {self._where} has no topic {self._topic!r}. "
+                        f"Action: trendloom topics create --kafka {self._where}."
+                    )
+                time.sleep(0.1)
+        finally:
+            admin.close()
 
     def _settle(self) -> None:
         waiting = self._waiting

@@ -1,9 +1,10 @@
-"""The Kafka sender against real brokers: what it hands over arrives, keyed, in order, where Kafka's own producer puts it."""
+"""The Kafka sender against real brokers: what it hands over arrives, keyed, in order, in the right partition."""
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 
 import numpy as np
@@ -37,14 +38,20 @@ def _topic(bootstrap: str, prefix: str) -> str:
     return topics[0].name
 
 
+def _send_all(sender: KafkaSender, purchases: list[Purchase]) -> None:
+    for purchase in purchases:
+        sender.send(purchase, sent_at_ms=NOW_MS)
+    sender.flush()
+
+
 @pytest.fixture(
     params=[
         pytest.param("embedded_broker", marks=pytest.mark.broker),
         pytest.param("apache_kafka", marks=pytest.mark.kafka),
     ]
 )
-def bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
-    yield request.getfixturevalue(request.param)
+def bootstrap(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
 
 
 def test_every_purchase_arrives_once_keyed_and_in_its_customers_order(
@@ -63,7 +70,7 @@ def test_every_purchase_arrives_once_keyed_and_in_its_customers_order(
     with closing(KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")) as consumer:
         consumer.assign([TopicPartition(topic, number) for number in range(8)])
         found: dict[str, list[Purchase]] = defaultdict(list)
-        sent_at = {}
+        sent_at: dict[uuid.UUID, int] = {}
         while len(sent_at) < 3000:
             for records in consumer.poll(timeout_ms=20_000).values():
                 for record in records:
@@ -106,12 +113,8 @@ def test_a_broker_that_goes_away_is_noticed_and_what_is_safe_is_known() -> None:
         topic = _topic(broker.address, "gone.")
         sender = KafkaSender({"bootstrap_servers": [broker.address]}, topic=topic, give_up_after_s=2.0)
         with closing(sender):
-            for purchase in purchases[:200]:
-                sender.send(purchase, sent_at_ms=NOW_MS)
-            sender.flush()
+            _send_all(sender, purchases[:200])
             own.close()
             with pytest.raises(BrokerUnavailable, match=r"200 of \d+ sent are safe"):
-                for purchase in purchases[200:]:
-                    sender.send(purchase, sent_at_ms=NOW_MS)
-                sender.flush()
+                _send_all(sender, purchases[200:])
             assert sender.acknowledged == 200
