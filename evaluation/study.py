@@ -67,7 +67,7 @@ def lists_of_log(
 
 
 def retrieval_overlap(loop: LightLoop, query: Query, preset: Preset, *, k: int = 10) -> float:
-    """Return the mean share of the k best of all items that the lists made from candidates hold, on the loop's state."""
+    """Return the mean share of the k best of all items that the lists made from candidates hold, in the loop now."""
     found, best = (
         recommend(
             query,
