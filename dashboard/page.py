@@ -17,9 +17,9 @@ from trendloom.catalogue.garment import Catalogue
 
 __all__ = ["build_page"]
 
-_MIME = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript"}
+_MIME = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _DIRECTORY = Path(__file__).parent / "pages"
-_PAGES = ("index.html", "page.css", "page.js")
+_PAGES = ("index.html", "page.css", "page.js", "page.svg")
 #: Nothing from elsewhere, no frames, no forms: what a browser may do with this page.
 _POLICY = "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'"
 

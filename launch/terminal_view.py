@@ -67,7 +67,7 @@ def draw(state: Mapping[str, Any], titles: Mapping[str, str], address: str | Non
     """Return the picture of a feed's state; ``titles`` by item id; ``height`` is that of the terminal, in lines."""
     lists = max(1, min(_LISTS_SHOWN, (height - 16) // (_ENTRIES_SHOWN + 2)))
     shown: list[RenderableType] = [
-        Panel(_headline(state), title="Trendloom", title_align="left", border_style="magenta"),
+        Panel(_headline(state), title=f"Trendloom · {state['preset']}", title_align="left", border_style="magenta"),
         _rising(state, titles),
     ]
     shown.extend(_list(found, titles) for found in state["recent"][:lists])
@@ -91,8 +91,8 @@ def _headline(state: Mapping[str, Any]) -> Text:
         (p99, "bold"),
         " ms   awaited ",
         (f"{state['awaited']:,}", "bold"),
-        f"   purchases {state['purchases_sent']:,}   lists {state['lists_published']:,}"
-        f"   dead letters {state['dead_letters']:,}   preset {state['preset']}",
+        f"   lists {state['lists_published']:,}",
+        f"   dead letters {state['dead_letters']:,}" if state["dead_letters"] else "",
     )
 
 

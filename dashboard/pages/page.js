@@ -55,12 +55,13 @@ function listCard(list, items) {
     const title = titleOf(entry.item_id, items);
     shown.append(element("div", {}, photo(entry.item_id, items), bar(entry, best), element("b", { title }, title)));
   }
-  const took = list.sent_at === null ? "" : ` · ${number.format(list.received_ms - list.sent_at)} ms`;
-  const bought = element("div", {},
-    photo(list.cause.item_id, items),
-    element("p", {}, element("b", { title: titleOf(list.cause.item_id, items) }, titleOf(list.cause.item_id, items)),
-      `${list.customer_id}, purchase ${list.version.number}${took}`, element("br"),
-      `trendiness ${list.trendiness.toFixed(2)}`));
+  const took = list.sent_at === null ? "" : `list after ${number.format(list.received_ms - list.sent_at)} ms`;
+  const title = titleOf(list.cause.item_id, items);
+  const said = element("p", {}, element("b", { title }, title));
+  for (const line of [list.customer_id, `purchase ${list.version.number}`, `trendiness ${list.trendiness.toFixed(2)}`, took]) {
+    if (line) said.append(line, element("br"));
+  }
+  const bought = element("div", { class: "bought" }, photo(list.cause.item_id, items), said);
   return element("article", { class: "list new" }, bought, shown);
 }
 

@@ -44,6 +44,9 @@ from trendloom.errors import MissingExtra, SettingsError, TrendloomError
 __all__ = ["demo"]
 
 _MOST_AWAITED = 1_000
+_WARM_UP = 2_000
+_WARM_UP_RATE = 400.0  # purchases a second: slow enough for lists to stay fresh, over in five seconds
+_WARM_UP_S = 2 * 86_400.0
 
 
 def demo(
@@ -54,6 +57,10 @@ def demo(
     rate: Annotated[
         float | None,
         typer.Option(min=0.01, help="Purchases a second; default: 20, as fast as it goes with --headless."),
+    ] = None,
+    warm_up: Annotated[
+        int | None,
+        typer.Option(min=0, help="Purchases of the last two days, sent first; default: 2000 if without end, else 0."),
     ] = None,
     customers: Annotated[int, typer.Option(min=1, help="How many made-up customers.")] = 500,
     headless: Annotated[bool, typer.Option("--headless", help="Nothing to watch: run, print a summary, end.")] = False,
@@ -109,7 +116,11 @@ def demo(
         run=0 if headless else time.time_ns() // 1_000_000,
     )
 
+    earlier = warm_up if warm_up is not None else (_WARM_UP if purchases is None else 0)
+
     def produce(sender: Sender, stop: threading.Event) -> SimulationSummary:
+        if earlier:
+            simulate(simulation, sender, purchases=earlier, rate=_WARM_UP_RATE, history_s=_WARM_UP_S, stop=stop)
         return simulate(simulation, sender, purchases=purchases, rate=paced, stop=stop)
 
     with ExitStack() as shown:

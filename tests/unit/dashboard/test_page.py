@@ -48,7 +48,9 @@ def client(feed: Feed, catalogue: Catalogue) -> Iterator[TestClient]:
 def test_the_page_and_its_parts_are_there(client: TestClient) -> None:
     page = client.get("/")
     assert page.status_code == 200
-    for part in re.findall(r'(?:href|src)="([^"]+)"', page.text):
+    parts = re.findall(r'(?:href|src)="([^"]+)"', page.text)
+    assert len(parts) == 3
+    for part in parts:
         assert client.get("/" + part).status_code == 200, part
 
 
