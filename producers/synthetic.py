@@ -207,7 +207,7 @@ class Simulation:
             if shop >= 0:
                 weight *= nearness[shop]
             if popular:
-                weight *= math.sqrt(1.0 + sold[row])
+                weight *= 1.0 + sold[row]  # what sells, sells
             total += weight
             reached.append(total)
         return seen[min(bisect(reached, self._draw() * total), len(seen) - 1)]

@@ -88,6 +88,17 @@ def test_a_planned_burst_begins_when_it_was_planned(options: dict[str, Any]) -> 
     assert after.count(item) / len(after) > 0.05
 
 
+def test_event_time_never_goes_back_even_if_the_clock_does() -> None:
+    clock = SteppedClock(float(NOW_MS))
+
+    def set_back(_purchase: Purchase) -> None:
+        clock.at_ms -= 1000.0
+
+    sender, _ = run(purchases=20, clock=clock, on_purchase=set_back)
+    assert {purchase.occurred_at for purchase in sender.purchases} == {NOW_MS}
+    assert sender.records[-1].sent_at_ms == NOW_MS - 19_000
+
+
 def test_an_unknown_item_cannot_burst_later() -> None:
     with pytest.raises(CatalogueError):
         run(purchases=5, bursts=[PlannedBurst("nothing", 9e9)])

@@ -88,6 +88,11 @@ def test_feedback_makes_few_items_very_popular() -> None:
     assert sum(bought_counts(simulation(p_threshold=0.0), 8000)[:40]) < 0.25 * 8000
 
 
+def test_among_the_popular_what_sells_sells_more() -> None:
+    sold = bought_counts(simulation(p_threshold=0.3), 8000)
+    assert sum(sold[:40]) > 0.32 * 8000  # 0.27 if popularity were all that counted
+
+
 def bought_counts(model: Simulation, number: int) -> list[int]:
     bought(model, number)
     return sorted(model.purchases_of, reverse=True)

@@ -122,6 +122,8 @@ def test_a_window_is_half_open_and_changes_no_ids(tmp_path: Path) -> None:
     assert day.event_ids() == whole.event_ids(5, 10)
     edge = int(whole.occurred_at_ms[5])
     assert len(read_log(path, "hm", from_ms=edge, to_ms=edge + 1)) == 1
+    assert len(read_log(path, "hm", to_ms=edge)) == 5
+    assert len(read_log(path, "hm", to_ms=edge + 1)) == 6
     assert len(read_log(path, "hm", from_ms=edge + 1, to_ms=edge + 1)) == 0
 
 
