@@ -59,8 +59,7 @@ def embed_attributes(
             for place in range(stop - start):
                 ids, values = words[start + place]
                 rows[place, offset + ids] = values * word_weight
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows / np.where(lengths > 0, lengths, 1.0).astype(np.float32)
+        return _unit(rows)
 
     # (W, W) second moments; their leading eigenvectors span the directions that keep most of the dot products
     moments = np.zeros((width, width))
@@ -71,8 +70,14 @@ def embed_attributes(
     keep = min(dims, int((values > values[-1] * 1e-9).sum()))
     basis = _signed(vectors[:, ::-1][:, :keep]).astype(np.float32)  # (W, T)
     projected = np.concatenate([block(start) @ basis for start in range(0, size, _BLOCK)])
-    lengths = np.linalg.norm(projected, axis=1, keepdims=True)
-    return (projected / np.where(lengths > 0, lengths, 1.0)).astype(np.float16)
+    return _unit(projected).astype(np.float16)
+
+
+def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True).astype(np.float32)
+    lengths[lengths == 0] = 1.0
+    unit: npt.NDArray[np.float32] = rows / lengths
+    return unit
 
 
 def _codes(values: Sequence[str]) -> tuple[npt.NDArray[np.int64], int]:

@@ -43,7 +43,7 @@ class BuildOptions:
     #: Choose this many photographed items, balanced over the categories; 0 keeps all items.
     items: int = 0
     seed: int = 42
-    #: Stores that items are dealt to when the table names none.
+    #: Stores that items are dealt to when the table names none; () = those of the table's preset.
     store_ids: tuple[str, ...] = ()
     #: M and L: how many nearest and farthest items are kept for each item.
     neighbours: int = 64
@@ -123,7 +123,7 @@ def _assemble(
     types, _ = _coded(items.product_types)
     group, group_names = _coded(items.transition_groups)
     product, view = _numbered(items.products), _numbered(items.views)
-    store, store_ids = _stores(items, category, options)
+    store, store_ids = _stores(items, category, options.store_ids or columns.store_ids, options.seed)
     colours = stage.colours(items.colours) if stage else items.colours
     contents: dict[str, bytes] = {}
 
@@ -214,13 +214,13 @@ def _numbered(names: Sequence[str]) -> npt.NDArray[np.int32]:
 
 
 def _stores(
-    items: ItemTable, category: npt.NDArray[np.int16], options: BuildOptions
+    items: ItemTable, category: npt.NDArray[np.int16], dealt_to: tuple[str, ...], seed: int
 ) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
     if any(items.stores):
         ids = tuple(sorted(set(items.stores) - {""}))
         place = {store_id: number for number, store_id in enumerate(ids)} | {"": -1}
         return np.array([place[store_id] for store_id in items.stores], np.int16), ids
-    return deal_to_stores(category, len(options.store_ids), options.seed), options.store_ids
+    return deal_to_stores(category, len(dealt_to), seed), dealt_to
 
 
 def _neighbour_bytes(extremes: Extremes, source: npt.NDArray[np.uint8]) -> bytes:

@@ -65,10 +65,10 @@ def load_catalogue(path: Path | str, *, verify: bool = True) -> Catalogue:
         neighbours = load_file(directory / "neighbours.safetensors")
         catalogue = Catalogue(
             fingerprint=manifest["fingerprint"],
-            item_ids=items["item_id"].to_pylist(),
-            titles=items["title"].to_pylist(),
-            colours=items["colour"].to_pylist(),
-            product_types=items["product_type"].to_pylist(),
+            item_ids=_texts(items, "item_id"),
+            titles=_texts(items, "title"),
+            colours=_texts(items, "colour"),
+            product_types=_texts(items, "product_type"),
             category=_column(items, "category", np.int16),
             category_names=tuple(manifest["category_names"]),
             gender=_column(items, "gender", np.int8),
@@ -140,6 +140,10 @@ def _column(items: pa.Table, name: str, kind: type[_Number]) -> npt.NDArray[_Num
     return np.ascontiguousarray(items[name].to_numpy(), dtype=kind)
 
 
+def _texts(items: pa.Table, name: str) -> list[str]:
+    return [value or "" for value in items[name].to_pylist()]
+
+
 def _thumbnails(directory: Path, listed: Mapping[str, Any]) -> Thumbnails:
     packs = [name for name in listed if name.startswith("thumbnails-")]
     return Thumbnails({int(name.removeprefix("thumbnails-").split(".")[0]): directory / name for name in packs})
@@ -155,9 +159,9 @@ def _check(directory: Path, catalogue: Catalogue, counts: Mapping[str, int]) -> 
         )
     if len(catalogue.row_of) != n:
         wrong.append("an item id twice")
-    for name in ("neighbours", "neighbour_similarity", "neighbour_source", "lowest", "lowest_similarity"):
-        if len(getattr(catalogue, name)) != n:
-            wrong.append(f"{name} with {len(getattr(catalogue, name))} rows")
+    tables = ("neighbours", "neighbour_similarity", "neighbour_source", "lowest", "lowest_similarity")
+    lengths = {name: len(getattr(catalogue, name)) for name in tables}
+    wrong += [f"{name} with {length} rows" for name, length in lengths.items() if length != n]
     for name, least, most in (
         ("category", 0, len(catalogue.category_names)),
         ("gender", 0, len(GENDERS)),

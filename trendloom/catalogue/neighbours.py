@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = ["Extremes", "ItemExtremes", "find_extremes", "find_item_extremes"]
+
+_Rows = npt.NDArray[np.integer[Any]]
+#: Vectors to search, item rows that ask, item rows by position in the vectors, positions that ask (None = all).
+_Search = tuple[npt.NDArray[np.float16], _Rows, _Rows, npt.NDArray[np.int64] | None]
 
 #: Columns are searched in chunks of this many: a row's best k columns lie in the k chunks with the best maxima.
 CHUNK = 32
@@ -103,7 +108,7 @@ def find_item_extremes(
     photographed, rest = np.flatnonzero(photo_row >= 0), np.flatnonzero(photo_row < 0)
     out = _empty(size, nearest, farthest)
     # the embeddings stand in item order, so photo row p belongs to photographed[p]
-    searches = [(photo_embeddings, photographed, photographed, None)]
+    searches: list[_Search] = [(photo_embeddings, photographed, photographed, None)]
     if table_embeddings is not None and len(rest):
         searches.append((table_embeddings, rest, np.arange(size), rest))
     done = 0
@@ -131,7 +136,7 @@ def _empty(size: int, nearest: int, farthest: int) -> Extremes:
     )
 
 
-def _named(found: npt.NDArray[np.int32], names: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+def _named(found: npt.NDArray[np.int32], names: _Rows) -> npt.NDArray[np.int32]:
     if not len(names):
         return found
     return np.where(found >= 0, names[found], -1).astype(np.int32)

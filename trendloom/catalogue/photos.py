@@ -23,7 +23,7 @@ LEAST_SIDE_PX = 32
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 
 
-class UnusablePhoto(Exception):  # noqa: N818 - control flow: it becomes a line in a list, not an error
+class UnusablePhoto(Exception):
     """A photo cannot be used; the text is the reason, for the list in the manifest."""
 
 

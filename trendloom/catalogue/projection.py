@@ -25,7 +25,7 @@ class Projection:
 
     def apply(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
         """Return (P, D) unit rows for (P, F) features."""
-        short = (_unit(features) - self.mean) @ self.components
+        short: npt.NDArray[np.float32] = (_unit(features) - self.mean) @ self.components
         return _unit(short).astype(np.float16)
 
 
@@ -74,6 +74,7 @@ def type_at_5(
 
 
 def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: npt.NDArray[np.float32] = rows / np.where(lengths > 0, lengths, np.float32(1.0))
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True).astype(np.float32)
+    lengths[lengths == 0] = 1.0
+    unit: npt.NDArray[np.float32] = rows / lengths
     return unit

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from trendloom.catalogue.garment import GENDERS
 from trendloom.errors import CatalogueError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["PRESETS", "Columns", "ItemTable", "gender_code", "read_items", "slug"]
+__all__ = ["MEANINGS", "PRESETS", "Columns", "ItemTable", "gender_code", "map_columns", "read_items", "slug"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,8 @@ class Columns:
     drop: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: The item id is made of the category and the first characters of ``photo``: for tables that have photos, not ids.
     id_from_category: bool = False
+    #: Stores that the items are dealt to when the table names none.
+    store_ids: tuple[str, ...] = ()
     #: Who made the data, and under which licence: copied into the manifest.
     credit: str = ""
 
@@ -134,9 +135,60 @@ PRESETS: Mapping[str, Columns] = {
         attributes={"label": 1.0, "kids": 0.3},
         drop={"label": ("Not sure", "Other", "Skip")},
         id_from_category=True,
+        store_ids=("store-1", "store-2", "store-3", "store-4", "store-5"),
         credit="Clothing dataset, CC0 1.0, by Alexey Grigorev and the contributors who photographed their wardrobes.",
     ),
 }
+
+#: What ``map_columns`` can be told about a column.
+MEANINGS = (
+    "item_id",
+    "photo",
+    "title",
+    "colour",
+    "category",
+    "product_type",
+    "gender",
+    "product",
+    "view",
+    "transition_group",
+    "store",
+    "attributes",
+    "words",
+)
+
+
+def map_columns(columns: Columns, mapping: Mapping[str, str]) -> Columns:
+    """Return ``columns`` with other columns for some meanings; several are separated by commas, weights follow a colon.
+
+    >>> mapped = map_columns(Columns(), {"item_id": "sku", "attributes": "type:2,colour", "words": "name"})
+    >>> mapped.item_id, mapped.attributes, mapped.words
+    ('sku', {'type': 2.0, 'colour': 1.0}, ('name',))
+    """
+    changed: dict[str, object] = {}
+    for meaning, text in mapping.items():
+        if meaning not in MEANINGS:
+            raise CatalogueError(f"{meaning!r} is no meaning of a column. Action: use one of {', '.join(MEANINGS)}.")
+        names = tuple(name.strip() for name in text.split(",") if name.strip())
+        if meaning == "attributes":
+            weights = {}
+            for name in names:
+                column, _, weight = name.partition(":")
+                try:
+                    weights[column] = float(weight or 1.0)
+                except ValueError:
+                    raise CatalogueError(
+                        f"{weight!r} is no weight of the column {column!r}. Action: write attributes=COLUMN:NUMBER."
+                    ) from None
+            changed[meaning] = weights
+        elif meaning in {"gender", "words"}:
+            changed[meaning] = names
+        else:
+            changed[meaning] = text.strip()
+    if "item_id" in changed:
+        changed["id_from_category"] = False
+    return replace(columns, **changed)  # type: ignore[arg-type]
+
 
 _GENDER_STEMS = (
     (4, ("kid", "baby", "child", "boy", "girl", "infant")),

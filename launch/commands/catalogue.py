@@ -1,0 +1,206 @@
+"""``trendloom catalogue``: build a catalogue directory from a table and photos, or show what one holds.
+
+Everything that decides about a catalogue stands in :mod:`trendloom.catalogue`; this only asks and prints.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from launch.options import AsJson
+from trendloom.errors import CatalogueError
+
+if TYPE_CHECKING:
+    from trendloom.catalogue.garment import Catalogue
+
+__all__ = ["app", "build", "show"]
+
+app = typer.Typer(no_args_is_help=True, help="Build a catalogue from photos or a table, or show one.")
+
+_STAGES = {
+    "photos": "choosing items by their photos",
+    "embed": "embedding photos",
+    "neighbours": "finding neighbours",
+    "write": "writing",
+}
+
+
+@app.command()
+def build(
+    table: Annotated[Path, typer.Option(help="The items: a .csv, .csv.gz, .parquet or .jsonl file.")],
+    out: Annotated[Path, typer.Option(help="Directory to build into; a catalogue that stands there is replaced.")],
+    preset: Annotated[str, typer.Option(help="A known table: hm or clothing_cc0. Empty: use --map.")] = "",
+    photos: Annotated[Path | None, typer.Option(help="Folder or zip file of photos named like the items.")] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="MEANING=COLUMN", help="item_id=sku, category=type, words=text ..."),
+    ] = None,
+    items: Annotated[int, typer.Option(min=0, help="Choose this many photographed items, balanced; 0 = all.")] = 0,
+    seed: Annotated[int, typer.Option(help="Decides which items are chosen and which store holds them.")] = 42,
+    stores: Annotated[int, typer.Option(min=0, help="Deal items to store-1 .. store-N; 0 = as the preset.")] = 0,
+    backbone: Annotated[str, typer.Option(help="Network that looks at the photos.")] = "efficientnet_lite0",
+    weights: Annotated[str, typer.Option(help="File with its weights, where they do not come with a package.")] = "",
+    name: Annotated[str, typer.Option(help="Name for the manifest.")] = "catalogue",
+    as_json: AsJson = False,
+) -> None:
+    """Build a catalogue directory from a metadata table, with or without photos."""
+    from trendloom.catalogue.build import BuildOptions, build_catalogue
+    from trendloom.catalogue.embedding import open_backbone
+    from trendloom.catalogue.table import PRESETS, Columns, map_columns
+
+    if preset and preset not in PRESETS:
+        raise CatalogueError(f"There is no preset {preset!r}. Action: use {', '.join(sorted(PRESETS))}, or --map.")
+    pairs = [pair.partition("=") for pair in mapping or []]
+    if wrong := [meaning for meaning, equals, _ in pairs if not equals]:
+        raise CatalogueError(f"--map {wrong[0]} names no column. Action: write --map MEANING=COLUMN.")
+    columns = map_columns(PRESETS[preset] if preset else Columns(), {meaning: column for meaning, _, column in pairs})
+    options = BuildOptions(
+        name=name, items=items, seed=seed, store_ids=tuple(f"store-{number}" for number in range(1, stores + 1))
+    )
+    started = perf_counter()
+    with _progress(quiet=as_json) as tell:
+        report = build_catalogue(
+            table,
+            out,
+            columns,
+            options,
+            photos=photos,
+            embedder=open_backbone(backbone, weights=weights) if photos else None,
+            progress=tell,
+        )
+    took_s = perf_counter() - started
+    size = sum(file.stat().st_size for file in out.iterdir())
+    if as_json:
+        told = {
+            "directory": str(out),
+            "fingerprint": report.fingerprint,
+            "items": report.items,
+            "photos": report.photos,
+            "photos_left_out": [{"item_id": item_id, "reason": reason} for item_id, reason in report.left_out],
+            "type_at_5_full": report.type_at_5_full,
+            "type_at_5": report.type_at_5,
+            "bytes": size,
+            "took_s": round(took_s, 1),
+        }
+        typer.echo(json.dumps(told, indent=2))
+        return
+    typer.echo(
+        f"{out}: {report.items} items, {report.photos} with photos, {size / 1e6:.1f} MB, in {took_s:.0f} s; "
+        f"fingerprint {report.fingerprint}"
+    )
+    if report.type_at_5 is not None and report.type_at_5_full is not None:
+        typer.echo(f"type@5: {report.type_at_5:.4f} shortened, {report.type_at_5_full:.4f} with the full features")
+    for item_id, reason in report.left_out:
+        typer.echo(f"photo left out: {item_id}: {reason}", err=True)
+
+
+@app.command()
+def show(
+    directory: Annotated[Path | None, typer.Argument(help="Catalogue directory; empty: the one that ships.")] = None,
+    item: Annotated[str | None, typer.Option(help="Show this item and its visual neighbours.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many items or neighbours.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a catalogue holds, or one item with its visual neighbours."""
+    from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
+
+    path = directory or demo_catalogue_path()
+    catalogue = load_catalogue(path)
+    told = _summary(catalogue, path, limit) if item is None else _neighbours(catalogue, catalogue.row(item), limit)
+    if as_json:
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    rows = told.pop("neighbours" if item else "some_items")
+    categories = told.pop("categories", None)
+    for key, value in told.items():
+        console.print(f"{key}: {value}", highlight=False, markup=False)
+    if categories:
+        shown = ", ".join(f"{name} {count}" for name, count in list(categories.items())[:20])
+        console.print(f"categories: {shown}{' ...' if len(categories) > 20 else ''}", highlight=False, markup=False)
+    grid = Table(*rows[0]) if rows else Table()
+    for row in rows:
+        grid.add_row(*(str(value) for value in row.values()))
+    console.print(grid)
+
+
+def _summary(catalogue: Catalogue, path: Path, limit: int) -> dict[str, Any]:
+    import numpy as np
+
+    counts = np.bincount(catalogue.category, minlength=len(catalogue.category_names)).tolist()
+    categories = dict(sorted(zip(catalogue.category_names, counts, strict=True), key=lambda pair: (-pair[1], pair[0])))
+    manifest = catalogue.manifest
+    backbone = manifest.get("backbone")
+    step = max(1, len(catalogue) // limit)
+    return {
+        "directory": str(path),
+        "name": manifest.get("name"),
+        "fingerprint": catalogue.fingerprint,
+        "items": len(catalogue),
+        "photos": len(catalogue.photo_embeddings),
+        "bytes": sum(file.stat().st_size for file in path.iterdir()),
+        "backbone": backbone.get("name") if isinstance(backbone, dict) else None,
+        "quality": manifest.get("quality"),
+        "stores": list(catalogue.store_ids),
+        "credit": manifest.get("credit"),
+        "categories": categories,
+        "some_items": [_line(catalogue, row) for row in range(0, len(catalogue), step)][:limit],
+    }
+
+
+def _neighbours(catalogue: Catalogue, row: int, limit: int) -> dict[str, Any]:
+    near = [int(other) for other in catalogue.neighbours[row, :limit] if other >= 0]
+    return {
+        **_line(catalogue, row),
+        "compared_by": "table" if catalogue.neighbour_source[row] else "photo",
+        "neighbours": [
+            {**_line(catalogue, other), "similarity": round(float(value), 4)}
+            for other, value in zip(near, catalogue.neighbour_similarity[row], strict=False)
+        ],
+    }
+
+
+def _line(catalogue: Catalogue, row: int) -> dict[str, Any]:
+    from trendloom.catalogue.garment import GENDERS
+
+    store = int(catalogue.store[row])
+    return {
+        "item_id": catalogue.item_ids[row],
+        "title": catalogue.titles[row],
+        "category": catalogue.category_names[catalogue.category[row]],
+        "gender": GENDERS[catalogue.gender[row]],
+        "store": catalogue.store_ids[store] if store >= 0 else "",
+    }
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, quiet=quiet),
+    )
+    tasks: dict[str, Any] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(_STAGES.get(stage, stage), total=total)
+        bars.update(tasks[stage], completed=done)
+
+    with bars:
+        yield tell
