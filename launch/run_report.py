@@ -55,6 +55,8 @@ class RunReport:
     lists_published: int
     customers: int
     dead_letters: int
+    #: Purchases of this run among the dead letters.
+    purchases_refused: int
     duplicate_lists: int
     missing_lists: int
     foreign_lists: int
@@ -77,7 +79,7 @@ class RunReport:
     @property
     def ok(self) -> bool:
         """Whether every purchase was applied once and has a right list, or lies among the dead letters."""
-        good = self.purchases_sent - self.dead_letters
+        good = self.purchases_sent - self.purchases_refused
         return (
             self.missing_lists == 0
             and self.purchases_applied == self.popularity_total == good

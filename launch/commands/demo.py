@@ -44,8 +44,8 @@ from trendloom.errors import MissingExtra, SettingsError, TrendloomError
 __all__ = ["demo"]
 
 _MOST_AWAITED = 1_000
-_WARM_UP = 2_000
-_WARM_UP_RATE = 400.0  # purchases a second: slow enough for lists to stay fresh, over in five seconds
+_WARM_UP = 1_500
+_WARM_UP_RATE = 250.0  # purchases a second: slow enough for lists to stay fresh, over in six seconds
 _WARM_UP_S = 2 * 86_400.0
 
 
@@ -60,7 +60,7 @@ def demo(
     ] = None,
     warm_up: Annotated[
         int | None,
-        typer.Option(min=0, help="Purchases of the last two days, sent first; default: 2000 if without end, else 0."),
+        typer.Option(min=0, help="Purchases of the last two days, sent first; default: 1500 if without end, else 0."),
     ] = None,
     customers: Annotated[int, typer.Option(min=1, help="How many made-up customers.")] = 500,
     headless: Annotated[bool, typer.Option("--headless", help="Nothing to watch: run, print a summary, end.")] = False,

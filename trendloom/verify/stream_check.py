@@ -29,7 +29,10 @@ class CheckSummary:
     purchases_sent: int
     lists_published: int
     customers: int
+    #: Records set aside, each counted once however often its dead letter was delivered.
     dead_letters: int
+    #: Purchases of this run that lie among the dead letters.
+    purchases_refused: int
     #: A list of a (customer, version) that had come before: allowed by at-least-once, harmless by version.
     duplicate_lists: int
     #: Purchases sent that have neither a list nor a dead letter (yet).
@@ -65,8 +68,11 @@ class StreamCheck:
         self._lock = threading.Lock()
         self._examine_every = max(1, examine_every)
         self._awaited: set[bytes] = set()
+        self._dead_positions: set[tuple[str, int, int]] = set()
         self._customers: dict[str, _Customer] = {}
-        self._counts = dict.fromkeys(("sent", "lists", "dead", "twice", "foreign", "back", "examined", "wrong"), 0)
+        self._counts = dict.fromkeys(
+            ("sent", "lists", "dead", "refused", "twice", "foreign", "back", "examined", "wrong"), 0
+        )
         #: Intended send time of a purchase to its first list's arrival, ms.
         self.freshness = DurationHistogram()
         #: What was wrong with the first few malformed lists, for a person.
@@ -114,9 +120,14 @@ class StreamCheck:
             event_id = uuid.UUID(orjson.loads(found["payload"])["event_id"]).bytes
         except (ValueError, TypeError, KeyError, AttributeError):
             event_id = b""  # the payload is no purchase: it has no list to wait for
+        position = (str(found["topic"]), int(found["partition"]), int(found["offset"]))
         with self._lock:
-            self._counts["dead"] += 1
-            self._awaited.discard(event_id)
+            if position not in self._dead_positions:
+                self._dead_positions.add(position)
+                self._counts["dead"] += 1
+            if event_id in self._awaited:
+                self._counts["refused"] += 1
+                self._awaited.discard(event_id)
         return found
 
     def summary(self) -> CheckSummary:
@@ -128,6 +139,7 @@ class StreamCheck:
                 lists_published=counts["lists"],
                 customers=len(self._customers),
                 dead_letters=counts["dead"],
+                purchases_refused=counts["refused"],
                 duplicate_lists=counts["twice"],
                 missing_lists=len(self._awaited),
                 foreign_lists=counts["foreign"],

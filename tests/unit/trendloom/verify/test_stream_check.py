@@ -92,13 +92,25 @@ def test_lists_of_others_are_told_apart() -> None:
     assert (check.summary().foreign_lists, check.summary().missing_lists) == (1, 1)
 
 
+def _dead(offset: int, payload: str) -> bytes:
+    return orjson.dumps({"topic": "purchases", "partition": 0, "offset": offset, "payload": payload})
+
+
 def test_a_dead_letter_settles_its_purchase() -> None:
     check = _checked(1)
-    check.take_dead_letter(orjson.dumps({"payload": orjson.dumps({"event_id": str(_id(1))}).decode()}))
-    check.take_dead_letter(orjson.dumps({"payload": "not json"}))
-    check.take_dead_letter(orjson.dumps({"payload": "[1, 2]"}))
+    check.take_dead_letter(_dead(0, orjson.dumps({"event_id": str(_id(1))}).decode()))
+    check.take_dead_letter(_dead(1, "not json"))
+    check.take_dead_letter(_dead(2, "[1, 2]"))
     found = check.summary()
-    assert (found.dead_letters, found.missing_lists, check.settled) == (3, 0, 3)
+    assert (found.dead_letters, found.purchases_refused, found.missing_lists, check.settled) == (3, 1, 0, 3)
+
+
+def test_a_dead_letter_that_comes_twice_counts_once() -> None:
+    check = _checked(1)
+    for _ in range(2):
+        check.take_dead_letter(_dead(0, orjson.dumps({"event_id": str(_id(1))}).decode()))
+    found = check.summary()
+    assert (found.dead_letters, found.purchases_refused) == (1, 1)
 
 
 @pytest.mark.parametrize(
