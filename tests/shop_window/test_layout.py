@@ -81,6 +81,16 @@ def test_the_import_layers_are_the_packages() -> None:
     assert rooms - {"__init__", "__pycache__"} == names(inside["layers"])
 
 
+def test_pytest_runs_doctests_and_refuses_unknown_marks() -> None:
+    """Without these options the suite still passes, with fewer tests and misspelt marks: nobody would notice."""
+    options = PYPROJECT["tool"]["pytest"]["ini_options"]
+    assert {"--import-mode=importlib", "--strict-markers", "--strict-config", "--doctest-modules"} <= set(
+        options.get("addopts", [])
+    )
+    assert options["filterwarnings"][0] == "error"
+    assert {"tests", *TOP_LEVEL} == set(options["testpaths"])
+
+
 @pytest.mark.parametrize("package", TOP_LEVEL)
 def test_a_generic_name_is_our_package(package: str) -> None:
     found = importlib.import_module(package).__file__
