@@ -154,7 +154,7 @@ def build_app(
     belt = app.channel(maxsize=2)
 
     @app.agent(topic, name="purchases", concurrency=1, supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
-    async def apply_purchases(stream: Any) -> None:  # noqa: ANN401 - a faust.Stream
+    async def apply_purchases(stream: Any) -> None:
         async for event in stream.noack().events():
             work = await purchases.apply(event.value)
             trendiness.observe(work.applied)
@@ -163,7 +163,7 @@ def build_app(
             await belt.send(value=(work, event))
 
     @app.agent(belt, name="scoring", concurrency=1, supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
-    async def refresh_lists(stream: Any) -> None:  # noqa: ANN401 - a faust.Stream
+    async def refresh_lists(stream: Any) -> None:
         pair: tuple[Work, Any]
         async for pair in stream:
             work, event = pair
@@ -178,7 +178,7 @@ def build_app(
     worker = Worker(app, refresher, counters, status)
 
     @app.page("/health")  # type: ignore[untyped-decorator]
-    async def health(_web: Any, _request: Any) -> Response:  # noqa: ANN401 - Faust's own views
+    async def health(_web: Any, _request: Any) -> Response:
         return json_response(
             {
                 "status": status["status"],
@@ -190,7 +190,7 @@ def build_app(
         )
 
     @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]
-    async def ready(*_: Any, **__: Any) -> None:  # noqa: ANN401 - Faust's own signal
+    async def ready(*_: Any, **__: Any) -> None:
         status["status"] = "ready"
 
     return worker
@@ -211,15 +211,15 @@ def start_offset(tp: TP, committed: int | None, log_start: int, fence: int) -> i
     """
     if fence + 1 < log_start:
         msg = (
-            f"{tp.topic}-{tp.partition}: the state holds up to offset {fence}, the log begins at {log_start}: what lies "
-            "between is gone. Action: run `trendloom state rebuild`, which begins at what the log still holds."
+            f"{tp.topic}-{tp.partition}: the state holds up to offset {fence}, the log begins at {log_start}; "
+            "what lies between is gone. Action: run `trendloom state rebuild`: it begins at what the log still holds."
         )
         raise LogTruncated(msg)
     begun = fence + 1 if committed is None else min(committed, fence + 1)
     return max(begun, log_start)
 
 
-def _credentials(rules: WorkerRules) -> Any:  # noqa: ANN401 - one of Faust's credential classes
+def _credentials(rules: WorkerRules) -> Any:
     if rules.sasl_mechanism:
         return faust.SASLCredentials(
             username=rules.sasl_username,

@@ -1,10 +1,10 @@
 """Faust's Kafka transport, but an agent gets a partition's fetched records as one batch instead of one by one.
 
-A small subclass of the stock aiokafka consumer: group membership, assignment, flow control, sensors and the commit loop
-stay Faust's. What changes: ``_drain_messages`` hands on whole batches, the partition with the oldest record first, so that
-lists of one partition do not know another's future; acknowledgement tracks batches in the order in
-which they were handed on, and after a rebalance reading starts where the state says (``perform_seek``), not only where the
-group does. The seams are those of faust-streaming 0.15.3, which is pinned; ``docs/decisions`` says why they are used.
+A small subclass of the stock aiokafka consumer: group membership, assignment, flow control, sensors and the commit
+loop stay Faust's. What changes: ``_drain_messages`` hands on whole batches, the partition with the oldest record first,
+so that lists of one partition do not know another's future; acknowledgement tracks batches in the order in which they
+were handed on, and after a rebalance reading starts where the state says (``perform_seek``), not only where the group
+does. The seams are those of faust-streaming 0.15.3, which is pinned; ``docs/decisions`` says why they are used.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class Batch(NamedTuple):
 class BatchSchema(Schema):
     """Hands a batch through to the agent as it is: decoding is the agent's, which keeps what it cannot decode."""
 
-    def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ANN401 - Faust's own signature
+    def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
         """Return the message's key: none."""
         return message.key
 
-    def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:  # noqa: ANN401 - Faust's own signature
+    def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
         """Return the batch."""
         return message.value
 
@@ -65,7 +65,7 @@ class BatchSchema(Schema):
 class _Thread(stock.AIOKafkaConsumerThread):
     """The stock thread, with a fetch that does not hold a quiet partition for 1.5 seconds (hard-coded there)."""
 
-    def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401 - Faust's own signature
+    def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = cast("BatchTransport", self.consumer.transport).fetch_max_wait_ms  # noqa: SLF001 - no public door
         return consumer
@@ -83,7 +83,7 @@ class BatchConsumer(stock.Consumer):
         self._wanted: set[TP] = set()
         self._draining = False
 
-    def _new_consumer_thread(self) -> Any:  # noqa: ANN401 - Faust's own signature
+    def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     # -- where reading starts
@@ -106,7 +106,7 @@ class BatchConsumer(stock.Consumer):
 
     # -- handing on
 
-    async def _drain_messages(self, fetcher: Any) -> None:  # noqa: ANN401 - Faust's own signature
+    async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):
                 await self._fetch()
@@ -147,7 +147,7 @@ class BatchConsumer(stock.Consumer):
             for tp, fetched in records.items():
                 self._waiting[ensure_TP(tp)] = list(fetched)
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ANN401, ASYNC109 - Faust's own signature
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's own signature
         return await super()._getmany(self._wanted if active_partitions else active_partitions, timeout)
 
     def _behind(self, tp: TP) -> bool:
@@ -156,7 +156,7 @@ class BatchConsumer(stock.Consumer):
         return read is None or end is None or int(end) > read
 
     def _oldest(self) -> TP | None:
-        """Return the partition whose first waiting record is the oldest, so that no partition runs ahead of the others."""
+        """Return the partition whose first waiting record is the oldest: no partition runs ahead of the others."""
         active = {ensure_TP(tp) for tp in self._get_active_partitions()}
         ready = [(records[0].timestamp, tp) for tp, records in self._waiting.items() if tp in active]
         return min(ready)[1] if ready else None
@@ -204,7 +204,7 @@ class BatchConsumer(stock.Consumer):
 
     # -- acknowledging and committing
 
-    def ack(self, message: Any) -> bool:  # noqa: ANN401 - Faust's own signature
+    def ack(self, message: Any) -> bool:
         """Mark a batch as done: its lists are acknowledged by the broker."""
         with ack_lock:
             if message.acked:
@@ -215,7 +215,7 @@ class BatchConsumer(stock.Consumer):
             notify(self._waiting_for_ack)
             return True
 
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:  # noqa: ANN401 - Faust's own signature
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         waiting = list(self._handed_on)
         return (tp for tp in waiting if topics is None or tp in topics or tp.topic in topics)
 
@@ -278,8 +278,8 @@ class BatchTransport(stock.Transport):
 
     def __init__(
         self,
-        url: Any,  # noqa: ANN401 - Faust's own URL list
-        app: Any,  # noqa: ANN401 - a faust.App, which Faust types loosely
+        url: Any,
+        app: Any,
         *,
         fetch_max_wait_ms: int = 100,
         start_offset: StartOffset | None = None,

@@ -1,7 +1,7 @@
 """Sends records in whole batches, one partition at a time, and returns when the broker has acknowledged all of them.
 
-Partitions follow Kafka's murmur2 of the key, as producers do, so a customer's lists lie where their purchases lie. A broker
-that does not answer is asked again with growing pauses until the budget is spent.
+Partitions follow Kafka's murmur2 of the key, as producers do, so a customer's lists lie where their purchases lie. A
+broker that does not answer is asked again with growing pauses until the budget is spent.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 class Publisher:
-    """Publishes through an aiokafka producer; ``producer`` is asked for at each send, as it exists only after the start."""
+    """Publishes through an aiokafka producer; ``producer`` is asked for at each send (it exists once started)."""
 
     def __init__(self, producer: Callable[[], Any], *, retry_budget_s: float) -> None:
         self._producer = producer
@@ -53,7 +53,7 @@ class Publisher:
         return self._partitions[topic]
 
     async def publish(self, topic: str, records: Sequence[Record], timestamp_ms: int) -> None:
-        """Send all records and wait for the acknowledgement of each. Raises BrokerUnavailable when the budget is spent."""
+        """Send all records and wait until each is acknowledged. Raises BrokerUnavailable when the budget is spent."""
         count = await self.partitions(topic)
         by_partition: dict[int, list[Record]] = defaultdict(list)
         for record in records:

@@ -104,7 +104,7 @@ class PurchasesAgent:
 
     def _count_keys(self, batch: Batch, usable: list[tuple[ConsumerRecord, Purchase]]) -> None:
         partitions = self._partitions()
-        for record, purchase in usable:
+        for _, purchase in usable:
             if partition_of(purchase.customer_id.encode(), partitions) != batch.tp.partition:
                 self._counters.keyed_otherwise += 1
 
@@ -112,7 +112,7 @@ class PurchasesAgent:
 def intended_send_time(record: ConsumerRecord) -> int | None:
     """Return the ``sent_at`` header of a record in milliseconds; None where it is missing or no number."""
     for name, value in record.headers:
-        if name == SENT_AT_HEADER and value is not None and value.isdigit() and len(value) <= 15:  # noqa: PLR2004 - year 33658
+        if name == SENT_AT_HEADER and value is not None and value.isdigit() and len(value) <= 15:
             return int(value)
     return None
 

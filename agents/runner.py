@@ -30,7 +30,9 @@ async def run_worker(worker: Worker, *, drain_timeout_s: float) -> None:
         if not app.crashed:
             worker.status["status"] = "draining"
             if not await worker.consumer.drain(drain_timeout_s):
-                log.warning("Not all was finished in %g s; it will be delivered again, and changes nothing", drain_timeout_s)
+                log.warning(
+                    "Not all was finished in %g s; it will be delivered again, and changes nothing", drain_timeout_s
+                )
     finally:
         reason = app.crash_reason if app.crashed else None
         with contextlib.suppress(asyncio.CancelledError):

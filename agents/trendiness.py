@@ -1,6 +1,7 @@
 """The customers' side of the stream: how trendy the customers are who are buying now.
 
-The customers' records change in the atomic step of :mod:`agents.purchases`; this keeps a summary for the health endpoint.
+The customers' records change in the atomic step of :mod:`agents.purchases`; this keeps a summary for the health
+endpoint.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bounded neighbour counts: for each row, how often it was seen together with each of a few others, as dense numpy rows.
+"""Bounded neighbour counts: how often each row was seen together with each of a few others, as dense numpy rows.
 
 This is the in-memory twin of the co-purchase hashes in Redis: the same sequence of ``add`` calls leaves the same counts
 here and there, evictions included (``state/lua`` states the same rule). Rows are allotted when they are first used.
@@ -87,7 +87,8 @@ class BoundedCounts:
     def gather(self, rows: npt.ArrayLike) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """Return columns and counts, both (P, limit), of the rows (P,); -1 and 0 where there is nothing.
 
-        A row number that is negative or was never used has nothing. The order of a row's columns is arbitrary but stable.
+        A row number that is negative or was never used has nothing. The order of a row's columns is arbitrary but
+        stable.
         """
         row = np.asarray(rows, np.int64)
         known = (row >= 0) & (row < self._slot.size)

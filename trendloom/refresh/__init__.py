@@ -1,6 +1,7 @@
 """Purchases in, refreshed lists out: the one path that the live worker, replays and the evaluation all take.
 
-Read :mod:`trendloom.refresh.refresher` first, then :mod:`trendloom.refresh.assortment` and :mod:`trendloom.refresh.lists`.
+Read :mod:`trendloom.refresh.refresher` first, then :mod:`trendloom.refresh.assortment` and
+:mod:`trendloom.refresh.lists`.
 """
 
 from __future__ import annotations

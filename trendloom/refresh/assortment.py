@@ -24,7 +24,8 @@ def features_by_number(
 ) -> ItemFeatures:
     """Return the catalogue's features for item numbers 0 .. size - 1.
 
-    ``number_of_row`` (N,) is the item number of each row; ``stores`` gives each store's (latitude, longitude) in degrees.
+    ``number_of_row`` (N,) is the item number of each row; ``stores`` gives each store's (latitude, longitude) in
+    degrees.
     """
     row_of = np.full(size, -1, np.int64)
     row_of[number_of_row] = np.arange(number_of_row.size)

@@ -1,7 +1,7 @@
 """A batch of purchases in, its change of state and its lists out: THE path, shared by workers, replays and evaluation.
 
-Order within a batch: read the customers, prepare the change from the items' state as it was before the batch, write it,
-score the lists from that same earlier state, and only then let the worker's copy of the items catch up (``settle``). So a
+Order within a batch: read the customers, prepare the change from the items' state as it was before the batch, write
+it, score the lists from that same earlier state, only then let the worker's copy of the items catch up (``settle``). So a
 list knows its customer up to its purchase and the items up to the start of its batch, and nothing later.
 """
 
@@ -29,7 +29,7 @@ from trendloom.state.customer import NO_ITEM, Customer, padded_entries, trendine
 from trendloom.state.fold import Arrival, Listed, Prepared, Tally, customers_of, prepare
 from trendloom.state.mirror import Mirror
 from trendloom.state.rules import LANDMARK_MS, StateRules
-from trendloom.state.store import Before, Change, Outcome, Partition, Store
+from trendloom.state.store import STATE_LOST, Before, Change, Outcome, Partition, Store
 
 __all__ = ["Applied", "ListRules", "Refresher"]
 
@@ -91,6 +91,7 @@ class Refresher:
         self._applied: dict[Partition, int] = {}
         self._unforgotten: dict[Partition, list[int]] = {}
         self._committed: dict[Partition, int] = {}
+        self._doubtful = False
         self._settled = asyncio.Event()
         self._settled.set()
         self._standing: Standing | None = None
@@ -154,18 +155,26 @@ class Refresher:
             prepared = self._prepare(before, arrivals, last_offset)
             if not prepared.change.customers and prepared.change.fence == before.fence:
                 break  # all of it was applied before
-            done = [offset for offset in self._unforgotten.get(partition, []) if offset <= self._committed.get(partition, -1)]
+            done = [
+                offset
+                for offset in self._unforgotten.get(partition, [])
+                if offset <= self._committed.get(partition, -1)
+            ]
             outcome = await self._store.write(partition, prepared.change, worker=self._worker, forget=done)
             if outcome is Outcome.APPLIED:
                 self._remember(partition, prepared.change, done)
                 break
             if outcome is Outcome.EPOCH_MOVED:
-                raise StateLost(_LOST)
-            # a retry of a write whose answer was lost, another owner of the partition, or of the customer
+                raise StateLost(STATE_LOST)
+            # a retry of a write whose answer was lost, another owner of the partition, or of the customer: whether
+            # the batch is ours is unknown, so the copy of the items will look at everything that was changed
+            self._doubtful = True
             before = await self._read(partition, names, first_offset, journal=True)
         else:
             msg = f"{partition.topic}-{partition.partition}: the state moved {_ATTEMPTS} times under one batch"
             raise RuntimeError(msg)
+        if self._doubtful:
+            self._unforgotten[partition] = await self._store.journaled(partition)
         self._applied[partition] = prepared.change.fence
         self._settled.clear()
         return Applied(partition, prepared.change, prepared.listed, prepared.tally)
@@ -201,9 +210,7 @@ class Refresher:
             prior_weight=self._rules.trendiness_prior_weight,
         )
         item, at_s, percentile, _, _ = known.entries()[-1]
-        question = self._question(
-            [known.tail], [item], [at_s * 1000], trendinesses=[trend], percentiles=[percentile]
-        )
+        question = self._question([known.tail], [item], [at_s * 1000], trendinesses=[trend], percentiles=[percentile])
         return known.number, trend, self._top_k(question)
 
     def settle(self, applied: Applied) -> None:
@@ -231,11 +238,12 @@ class Refresher:
         again = journal or first_offset <= self._applied.get(partition, -1)
         before = await self._store.read(partition, names, journal=again)
         if before.epoch != self.epoch:
-            raise StateLost(_LOST)
+            raise StateLost(STATE_LOST)
         if before.fence < self._applied.get(partition, -1):
             msg = (
                 f"{partition.topic}-{partition.partition}: the store's fence fell from {self._applied[partition]} to "
-                f"{before.fence}: it lost its latest changes. Action: start the worker again; it reads the log from there."
+                f"{before.fence}: it lost its latest changes. Action: start the worker again; it reads the log from "
+                "there."
             )
             raise StateLost(msg)
         if not again and first_offset <= before.fence:
@@ -261,9 +269,11 @@ class Refresher:
 
     async def _follow(self) -> None:
         now_s = self._monotonic()
-        if now_s - self._followed_at_s >= self._follow_every_s:
+        if self._doubtful or now_s - self._followed_at_s >= self._follow_every_s:
+            worker = "" if self._doubtful else self._worker  # no worker's name: our own changes, too
+            await self.mirror.follow(self._store, worker)
+            self._doubtful = False
             self._followed_at_s = now_s
-            await self.mirror.follow(self._store, self._worker)
 
     def _stand(self) -> Standing:
         seen = self.mirror.version
@@ -342,9 +352,3 @@ class Refresher:
         place = np.minimum(np.searchsorted(self._store_hashes, hashes), self._store_hashes.size - 1)
         found = self._store_hashes[place] == hashes
         return np.where(found, self._store_places[place], -1).astype(np.int16)
-
-
-_LOST = (
-    "The state is not the one that this worker began with (it was cleared or rebuilt). "
-    "Action: start the worker again; it reads the log from where the new state is."
-)

@@ -102,8 +102,8 @@ class Customer:
 
     def tail_until(self, number: int) -> bytes:
         """Return the packed history as it was at purchase ``number``, as far as it is still remembered."""
-        later = self.number - number
-        return self.tail[: len(self.tail) - later * ENTRY_BYTES] if later > 0 else self.tail
+        later = max(self.number - number, 0)
+        return self.tail[: max(len(self.tail) - later * ENTRY_BYTES, 0)]
 
 
 def padded_entries(tails: list[bytes], history_length: int) -> np.ndarray[tuple[int, int], np.dtype[np.void]]:

@@ -7,7 +7,7 @@ again with the number, percentile and trendiness that it had. Read next: :mod:`t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,9 +18,9 @@ from trendloom.events import Purchase
 from trendloom.state.customer import Customer, event_hash, store_hash, trendiness
 from trendloom.state.forward_decay import batch_scores
 from trendloom.state.rules import LANDMARK_MS, StateRules
-from trendloom.state.store import Before, Change, CustomerChange, ItemChange, JournalEntry
+from trendloom.state.store import Before, Bought, Change, CustomerChange, ItemChange, JournalEntry
 
-__all__ = ["Arrival", "Listed", "Prepared", "Tally", "customers_of", "prepare"]
+__all__ = ["Arrival", "Fold", "Listed", "Prepared", "Tally", "customers_of", "item_change", "prepare"]
 
 _DAY_S = 86_400
 _SAME_DAY, _OTHER_DAY = 2, 1  # half-units of co-purchase
@@ -68,6 +68,61 @@ def customers_of(arrivals: Sequence[Arrival]) -> list[str]:
     return list(dict.fromkeys(arrival.purchase.customer_id for arrival in arrivals))
 
 
+class Fold:
+    """Purchases folded one after the other into customers, item counts and a journal; the customers are changed.
+
+    >>> from trendloom.state.customer import Customer
+    >>> fold = Fold({"c": Customer()}, prior_mean=0.5, rules=StateRules(trendiness_prior_weight=1.0))
+    >>> first = Bought(offset=0, customer_id="c", item=7, at_ms=60_000, percentile=0.25, event=1, store=0)
+    >>> fold.buy(first)  # (1 * 0.5 + 0.25) / 2
+    JournalEntry(number=1, percentile=0.25, trendiness=0.375)
+    >>> fold.buy(first) is None  # the same event again
+    True
+    """
+
+    def __init__(self, customers: dict[str, Customer], *, prior_mean: float, rules: StateRules) -> None:
+        self._customers = customers
+        self._prior_mean = prior_mean
+        self._rules = rules
+        self._numbers_before = {name: customer.number for name, customer in customers.items()}
+        self.bought: list[Bought] = []
+        self.pairs: dict[tuple[int, int], int] = {}
+        self.journal: dict[int, JournalEntry] = {}
+
+    def buy(self, bought: Bought) -> JournalEntry | None:
+        """Count a purchase and return what its list needs; None if its event is in the customer's history already."""
+        customer, rules = self._customers[bought.customer_id], self._rules
+        history = customer.entries()
+        if any(entry[3] == bought.event for entry in history):
+            return None
+        _count_pairs(self.pairs, history, bought.item, bought.at_ms // 1000, rules.co_purchase_window)
+        customer.buy(
+            bought.item,
+            bought.at_ms,
+            bought.percentile,
+            bought.event,
+            bought.store,
+            history_length=rules.history_length,
+        )
+        trend = trendiness(
+            customer.number,
+            customer.percentile_sum,
+            prior_mean=self._prior_mean,
+            prior_weight=rules.trendiness_prior_weight,
+        )
+        entry = self.journal[bought.offset] = JournalEntry(customer.number, bought.percentile, trend)
+        self.bought.append(bought)
+        return entry
+
+    def changed(self) -> list[CustomerChange]:
+        """Return the new records of the customers who bought something."""
+        return [
+            CustomerChange(name, self._numbers_before[name], customer.pack())
+            for name, customer in self._customers.items()
+            if customer.number != self._numbers_before[name]
+        ]
+
+
 def prepare(
     before: Before,
     arrivals: Sequence[Arrival],
@@ -81,19 +136,14 @@ def prepare(
 
     ``before`` was read for ``customers_of(arrivals)``, in that order; ``percentiles`` (A,) holds the popularity
     percentile of each arrival's item at the start of the batch, ``prior_mean`` the population's mean percentile.
-    ``last_offset`` is that of the batch's last record, usable or not. Raises ``ValueError`` if arrivals are out of order.
+    ``last_offset`` is that of the batch's last record, usable or not. Raises ``ValueError`` if arrivals are out of
+    order.
     """
     names = customers_of(arrivals)
-    customers = {
-        name: Customer.unpack(record) for name, record in zip(names, before.customers, strict=True)
-    }
-    numbers_before = {name: customer.number for name, customer in customers.items()}
-    bought: list[tuple[int, int]] = []
-    pairs: dict[tuple[int, int], int] = {}
-    journal: dict[int, JournalEntry] = {}
+    customers = {name: Customer.unpack(record) for name, record in zip(names, before.customers, strict=True)}
+    fold = Fold(customers, prior_mean=prior_mean, rules=rules)
     listed: list[Listed] = []
     tally = Tally()
-    percentile_sum = 0.0
     previous = -1
     for arrival, percentile in zip(arrivals, percentiles.tolist(), strict=True):
         purchase = arrival.purchase
@@ -103,51 +153,31 @@ def prepare(
         previous = arrival.offset
         customer = customers[purchase.customer_id]
         event = event_hash(purchase.event_id)
-        history = customer.entries()
         if arrival.offset <= before.fence:
-            again = _listed_again(arrival, customer, history, event, before, prior_mean, rules)
+            again = _listed_again(arrival, customer, event, before, prior_mean, rules)
             if again is None:
                 tally.covered += 1
             else:
                 tally.repeated += 1
                 listed.append(again)
             continue
-        if any(entry[3] == event for entry in history):
+        store = store_hash(purchase.store_id)
+        name = purchase.customer_id
+        entry = fold.buy(Bought(arrival.offset, name, arrival.item, purchase.occurred_at, percentile, event, store))
+        if entry is None:
             tally.duplicates += 1
             continue
-        at_ms = purchase.occurred_at
-        _count_pairs(pairs, history, arrival.item, at_ms // 1000, rules.co_purchase_window)
-        customer.buy(
-            arrival.item,
-            at_ms,
-            percentile,
-            event,
-            store_hash(purchase.store_id),
-            history_length=rules.history_length,
-        )
-        percentile_sum += percentile
-        bought.append((arrival.item, at_ms))
         tally.new += 1
-        trend = trendiness(
-            customer.number,
-            customer.percentile_sum,
-            prior_mean=prior_mean,
-            prior_weight=rules.trendiness_prior_weight,
-        )
-        journal[arrival.offset] = JournalEntry(customer.number, percentile, trend)
-        listed.append(Listed(arrival, customer.number, percentile, trend, customer.tail))
-    changed = [
-        CustomerChange(name, numbers_before[name], customer.pack())
-        for name, customer in customers.items()
-        if customer.number != numbers_before[name]
-    ]
+        listed.append(Listed(arrival, entry.number, entry.percentile, entry.trendiness, customer.tail))
     change = Change(
         epoch=before.epoch,
         expected_fence=before.fence,
         fence=max(last_offset, before.fence),
-        customers=changed,
-        items=_item_change(bought, pairs, percentile_sum, rules),
-        journal=journal,
+        customers=fold.changed(),
+        items=item_change(fold.bought, fold.pairs, rules),
+        journal=fold.journal,
+        bought=fold.bought,
+        prior_mean=prior_mean,
     )
     return Prepared(change, listed, tally)
 
@@ -155,7 +185,6 @@ def prepare(
 def _listed_again(
     arrival: Arrival,
     customer: Customer,
-    history: list[tuple[int, int, float, int, int]],
     event: int,
     before: Before,
     prior_mean: float,
@@ -163,7 +192,7 @@ def _listed_again(
 ) -> Listed | None:
     known = before.journal.get(arrival.offset)
     if known is None:
-        known = _from_history(customer, history, event, prior_mean, rules)
+        known = _from_history(customer, event, prior_mean, rules)
     if known is None:
         return None
     tail = customer.tail_until(known.number)
@@ -179,13 +208,12 @@ def _listed_again(
 
 def _from_history(
     customer: Customer,
-    history: list[tuple[int, int, float, int, int]],
     event: int,
     prior_mean: float,
     rules: StateRules,
 ) -> JournalEntry | None:
     later_sum = 0.0
-    for back, entry in enumerate(reversed(history)):
+    for back, entry in enumerate(reversed(customer.entries())):
         if entry[3] == event:
             number = customer.number - back
             trend = trendiness(
@@ -223,10 +251,9 @@ def _count_pairs(
         pairs[other, item] = pairs.get((other, item), 0) + weight
 
 
-def _item_change(
-    bought: list[tuple[int, int]], pairs: dict[tuple[int, int], int], percentile_sum: float, rules: StateRules
-) -> ItemChange:
-    flat = np.array(bought, np.int64).reshape(-1, 2)
+def item_change(bought: Sequence[Bought], pairs: Mapping[tuple[int, int], int], rules: StateRules) -> ItemChange:
+    """Return what purchases, in offset order, and their pairs (item, other item) -> half-units add to the items."""
+    flat = np.array([(one.item, one.at_ms) for one in bought], np.int64).reshape(-1, 2)
     numbers, groups, purchases = np.unique(flat[:, 0], return_inverse=True, return_counts=True)
     size = numbers.size
     times = flat[:, 1]
@@ -234,6 +261,5 @@ def _item_change(
     fast = batch_scores(groups, size, times, rate_per_ms=rules.fast_rate_per_ms, landmark_ms=LANDMARK_MS)
     keys = np.array(sorted(pairs), np.int64).reshape(-1, 2)
     weights = np.array([pairs[key] for key in sorted(pairs)], np.int64)
-    return ItemChange(
-        numbers, purchases.astype(np.int64), slow, fast, keys[:, 0], keys[:, 1], weights, percentile_sum
-    )
+    total = sum((one.percentile for one in bought), 0.0)
+    return ItemChange(numbers, purchases.astype(np.int64), slow, fast, keys[:, 0], keys[:, 1], weights, total)

@@ -6,28 +6,44 @@ It keeps the same rules as the store in Redis, evictions included, and forgets e
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from trendloom.bounded_counts import BoundedCounts
+from trendloom.errors import StateLost
 from trendloom.state.rules import StateRules
-from trendloom.state.store import Before, Change, ItemRows, JournalEntry, Outcome, Partition, Population, Touched
+from trendloom.state.store import (
+    STATE_LOST,
+    Before,
+    Change,
+    ItemRows,
+    JournalEntry,
+    Outcome,
+    Partition,
+    Population,
+    Touched,
+)
 
 __all__ = ["InProcessStore"]
 
 Ints = npt.NDArray[np.int64]
+
+#: How many batches a worker may lag behind others, who share this store, before it has to read all items again.
+_TOUCHED_BATCHES = 256
 
 
 class InProcessStore:
     """A :class:`~trendloom.state.store.Store` in memory; nothing is evicted by age and nothing survives the process."""
 
     def __init__(self) -> None:
+        self._ended = 0
         self._begin()
 
     def _begin(self) -> None:
-        self._epoch = 0
+        self._epoch = -1
         self._stored_rules: str | None = None
         self._rules = StateRules()
         self._numbers: dict[str, int] = {}
@@ -39,19 +55,23 @@ class InProcessStore:
         self._co = BoundedCounts()
         self._population = Population(0, 0.0)
         self._topic_ids: dict[str, str] = {}
+        self._touched: deque[tuple[str, Ints]] = deque(maxlen=_TOUCHED_BATCHES)
+        self._batches = 0
 
     async def open(self, rules: StateRules, now_ms: int) -> int:
         """Begin the state, or check its rules; return its epoch."""
         if self._stored_rules is None:
             self._stored_rules = rules.to_json()
             self._rules = rules
-            self._epoch = now_ms
+            self._epoch = max(now_ms, self._ended + 1)
             self._co = BoundedCounts(keep=rules.co_purchase_keep, limit=rules.co_purchase_limit)
         rules.check_stored(self._stored_rules)
         return self._epoch
 
     async def number_items(self, item_ids: Sequence[str]) -> Ints:
         """Return each id's number, giving new ones the next free numbers."""
+        if self._stored_rules is None:
+            raise StateLost(STATE_LOST)
         numbers = np.full(len(item_ids), -1, np.int64)
         for place, item_id in enumerate(item_ids):
             number = self._numbers.get(item_id)
@@ -75,8 +95,7 @@ class InProcessStore:
         return Before(self._epoch, self._fences.get(partition, -1), records, entries)
 
     async def write(self, partition: Partition, change: Change, *, worker: str, forget: Sequence[int]) -> Outcome:
-        """Apply the whole change or nothing. ``worker`` says nothing here: there is only one."""
-        del worker
+        """Apply the whole change or nothing."""
         if change.epoch != self._epoch:
             return Outcome.EPOCH_MOVED
         if self._fences.get(partition, -1) != change.expected_fence:
@@ -105,6 +124,9 @@ class InProcessStore:
             self._population.purchases + int(items.purchases.sum()),
             self._population.percentile_sum + items.percentile_sum,
         )
+        if items.numbers.size:
+            self._touched.append((worker, items.touched))
+            self._batches += 1
         return Outcome.APPLIED
 
     async def journaled(self, partition: Partition) -> list[int]:
@@ -132,9 +154,13 @@ class InProcessStore:
         return self._population
 
     async def touched(self, since: str | None, worker: str) -> Touched:
-        """Return nothing: there are no other workers."""
-        del worker
-        return Touched(since or "0", np.empty(0, np.int64), complete=True)
+        """Return what other workers, of those who share this store, changed since ``since``."""
+        position = str(self._batches)
+        missed = 0 if since is None else self._batches - int(since)
+        batches = list(self._touched)[-missed:] if missed else []
+        others = [numbers for name, numbers in batches if name != worker]
+        numbers = np.unique(np.concatenate(others)) if others else np.empty(0, np.int64)
+        return Touched(position, numbers, complete=missed <= len(self._touched))
 
     async def fences(self) -> dict[Partition, int]:
         """Return every fence."""
@@ -165,6 +191,7 @@ class InProcessStore:
 
     async def clear(self) -> None:
         """Drop the whole state."""
+        self._ended = max(self._ended, self._epoch)
         self._begin()
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """A worker's copy of the items' state as arrays over item numbers: what scoring reads, thousands of times a second.
 
-The store stays the truth. A worker adds its own batches to the copy after they were written and scored, and reads again,
-between batches, whatever other workers have changed. Read next: :mod:`trendloom.refresh`.
+The store stays the truth. A worker adds its own batches to the copy after they were written and scored, and reads
+again, between batches, whatever other workers have changed. Read next: :mod:`trendloom.refresh`.
 """
 
 from __future__ import annotations

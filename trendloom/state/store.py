@@ -18,7 +18,9 @@ import numpy.typing as npt
 from trendloom.state.rules import StateRules
 
 __all__ = [
+    "STATE_LOST",
     "Before",
+    "Bought",
     "Change",
     "CustomerChange",
     "ItemChange",
@@ -31,6 +33,12 @@ __all__ = [
     "Store",
     "Touched",
 ]
+
+#: What whoever meets another epoch says.
+STATE_LOST = (
+    "The state is not the one that this worker began with (it was cleared or rebuilt). "
+    "Action: start the worker again; it reads the log from where the new state is."
+)
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -100,9 +108,25 @@ class ItemChange:
         return np.union1d(self.numbers, self.rows)
 
 
+class Bought(NamedTuple):
+    """A purchase that a batch counts, in the form that the state is made from."""
+
+    offset: int
+    customer_id: str
+    item: int
+    at_ms: int
+    percentile: float
+    event: int
+    store: int
+
+
 @dataclass(slots=True)
 class Change:
-    """A whole batch: from ``expected_fence`` to ``fence``, or nothing."""
+    """A whole batch: from ``expected_fence`` to ``fence``, or nothing.
+
+    ``bought`` and ``prior_mean`` are what everything else was made from: a store of several parts keeps them until all
+    of its parts have the batch.
+    """
 
     epoch: int
     expected_fence: int
@@ -110,6 +134,8 @@ class Change:
     customers: list[CustomerChange]
     items: ItemChange
     journal: dict[int, JournalEntry]
+    bought: list[Bought] = field(default_factory=list)
+    prior_mean: float = 0.5
 
 
 class Outcome(IntEnum):
@@ -146,11 +172,17 @@ class Store(Protocol):
     """The state. Every method may raise :class:`~trendloom.errors.StoreUnavailable`; ``write`` is all or nothing."""
 
     async def open(self, rules: StateRules, now_ms: int) -> int:
-        """Begin the state, or check that it was made under the same rules; return its epoch."""
+        """Begin the state, or check that it was made under the same rules; return its epoch.
+
+        A new epoch is ``now_ms``, or one more than the last one if that is not smaller.
+        """
         ...
 
     async def number_items(self, item_ids: Sequence[str]) -> Ints:
-        """Return the number (I,) of each item id, giving new ones the next free numbers; -1 beyond ``max_items``."""
+        """Return the number (I,) of each item id, giving new ones the next free numbers; -1 beyond ``max_items``.
+
+        Raises StateLost if the state is not the one that was opened.
+        """
         ...
 
     async def item_ids(self) -> list[str]:
@@ -231,7 +263,7 @@ class Keys:
         >>> Keys("tl", 64).customer("c1")
         'tl:{c33}:c1'
         """
-        return f"{self.prefix}:{{c{zlib.crc32(customer_id.encode()) % self.shards}}}:{customer_id}"
+        return f"{self.prefix}:{{c{self.shard_of(customer_id)}}}:{customer_id}"
 
     def _items(self, name: str) -> str:
         return f"{self.prefix}:{{items}}:{name}"
@@ -274,6 +306,27 @@ class Keys:
     def journal(self, partition: Partition) -> str:
         """Hash: last offset of a batch to what its lists need, until the batch is committed."""
         return self._items(f"journal:{partition.topic}:{partition.partition}")
+
+    def pending(self, partition: Partition) -> str:
+        """In a cluster: the batch of this partition that not all shards may have yet."""
+        return self._items(f"pending:{partition.topic}:{partition.partition}")
+
+    @property
+    def ended(self) -> str:
+        """Hash: the last epoch that was cleared, and whether that clearing has come to its end."""
+        return self._items("ended")
+
+    def shard_of(self, customer_id: str) -> int:
+        """Return the shard of a customer."""
+        return zlib.crc32(customer_id.encode()) % self.shards
+
+    def shard(self, shard: int) -> str:
+        """In a cluster: a shard's own epoch, fences and latest deltas. No customer's key can be the same.
+
+        >>> Keys("tl", 64).shard(33)
+        'tl:{c33}/shard'
+        """
+        return f"{self.prefix}:{{c{shard}}}/shard"
 
     @property
     def co_purchase_prefix(self) -> str:
