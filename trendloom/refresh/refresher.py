@@ -1,7 +1,7 @@
 """A batch of purchases in, its change of state and its lists out: THE path, shared by workers, replays and evaluation.
 
 Order within a batch: read the customers, prepare the change from the items' state as it was before the batch, write
-it, score the lists from that same earlier state, only then let the worker's copy of the items catch up (``settle``). So a
+it, score the lists from that same earlier state, then let the worker's copy of the items catch up (``settle``). So a
 list knows its customer up to its purchase and the items up to the start of its batch, and nothing later.
 """
 

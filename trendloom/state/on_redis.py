@@ -68,7 +68,7 @@ def connect(
     if cluster:
         from trendloom.state.on_redis_cluster import ClusterStore
 
-        nodes = redis_asyncio.RedisCluster.from_url(url, **options)
+        nodes: Any = redis_asyncio.RedisCluster.from_url(url, **options)
         return ClusterStore(nodes, prefix=prefix, retry_budget_s=retry_budget_s)
     client = redis_asyncio.Redis.from_url(url, **options)
     return RedisStore(client, prefix=prefix, retry_budget_s=retry_budget_s)
@@ -343,7 +343,10 @@ class RedisStore:
         return await self._ask(ask)
 
     async def _ask(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Run a command; while no server answers, say so and repeat it after growing pauses until the budget is spent."""
+        """Run a command; while no server answers, say so and repeat it, with growing pauses, until the budget is spent.
+
+        What may be repeated must change nothing the second time: the scripts see to that.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._budget_s
         pause_s = 0.1

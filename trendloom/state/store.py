@@ -194,7 +194,10 @@ class Store(Protocol):
         ...
 
     async def write(self, partition: Partition, change: Change, *, worker: str, forget: Sequence[int]) -> Outcome:
-        """Apply the whole change, or nothing; drop the journals of the batches that ended at offsets ``forget``."""
+        """Apply the whole change, or nothing; drop the journals of the batches that ended at offsets ``forget``.
+
+        Unless it was APPLIED or the epoch has moved: read again, with the journal, and prepare what is still missing.
+        """
         ...
 
     async def journaled(self, partition: Partition) -> list[int]:
