@@ -230,10 +230,12 @@ def _see_through(
         if check.settled != settled or check.outstanding == 0:
             settled, progress_s = check.settled, time.monotonic()
         elif time.monotonic() - progress_s > patience_s:
-            process, _ = next(iter(crew.running.values()))
+            number, (process, _) = next(iter(crew.running.items()))
             raise ProgramFailed(
-                f"{check.outstanding} purchases have had no list for {patience_s:g} s; {process.name} said last:\n"
-                f"{process.tail()}\nAction: see above; a slow machine may need a longer patience."
+                f"{check.outstanding} purchases have had no list for {patience_s:g} s; {process.name} counts "
+                f"{crew.health(number).get('counters', {})} and said last:\n{process.tail()}\nAction: see above. "
+                "A purchase that the state has counted before (repeated) gets no second list; a slow machine may need "
+                "a longer patience."
             )
         time.sleep(_STEP_S)
 

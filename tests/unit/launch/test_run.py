@@ -43,6 +43,9 @@ class QuietCrew:
     def raise_if_ended(self) -> None:
         pass
 
+    def health(self, number: int) -> dict[str, Any]:
+        return {"status": "ready", "counters": {"repeated": 1}}
+
 
 class QuietReader:
     """A reader that never fails."""
@@ -99,7 +102,7 @@ def test_a_run_without_progress_ends_with_the_workers_last_words() -> None:
     def produce(to: Sender, _stop: threading.Event) -> None:
         to.send(_purchase(1), sent_at_ms=0)
 
-    with pytest.raises(ProgramFailed, match=r"(?s)1 purchases have had no list.*my last words.*Action:"):
+    with pytest.raises(ProgramFailed, match=r"(?s)1 purchases have had no list.*repeated.*my last words.*Action:"):
         _see(_Producing(produce, sender, stop), check, 0.2)
 
 
