@@ -12,6 +12,8 @@ from collections.abc import Callable
 import redis
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from launch.processes import Process, ProgramFailed
 
@@ -69,11 +71,11 @@ def answers_kafka(address: str, cluster_id: str | None = None) -> bool:
 
 def answers_redis(port: int, pid: int | None = None) -> bool:
     """Return whether a Redis or Valkey answers on this loopback port (and is that process)."""
-    client = redis.Redis(host=_LOOPBACK, port=port, socket_timeout=2)
+    client = redis.Redis(host=_LOOPBACK, port=port, socket_timeout=2, retry=Retry(NoBackoff(), 0))
     try:
         found = client.info("server")
     except redis.RedisError:
         return False
     finally:
         client.close()
-    return isinstance(found, dict) and (pid is None or found["process_id"] == pid)
+    return pid is None or found["process_id"] == pid
