@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import faust
 from aiohttp.web import Response, json_response
@@ -80,8 +80,7 @@ class Worker:
     @property
     def consumer(self) -> BatchConsumer:
         """The running app's consumer."""
-        consumer: BatchConsumer = self.app.consumer
-        return consumer
+        return cast("BatchConsumer", self.app.consumer)
 
 
 def build_app(
@@ -127,7 +126,7 @@ def build_app(
     app.transport = transport
 
     counters, trendiness, status = Counters(), TrendinessSummary(), {"status": "starting"}
-    publisher = Publisher(lambda: app.producer._producer, retry_budget_s=rules.retry_budget_s)  # noqa: SLF001 - Faust has no public door to batches
+    publisher = Publisher(lambda: cast("Any", app.producer)._producer, retry_budget_s=rules.retry_budget_s)  # noqa: SLF001 - Faust has no public door to batches
     partitions = {"purchases": 1}
     purchases = PurchasesAgent(
         refresher,
@@ -153,7 +152,7 @@ def build_app(
     topic = app.topic(names.purchases, schema=BatchSchema(key_type=bytes, value_type=bytes))
     belt = app.channel(maxsize=2)
 
-    @app.agent(topic, name="purchases", concurrency=1, supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
+    @app.agent(topic, name="purchases", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def apply_purchases(stream: Any) -> None:
         async for event in stream.noack().events():
             work = await purchases.apply(event.value)
@@ -162,7 +161,7 @@ def build_app(
                 trends.saw(listed.arrival.purchase.occurred_at)
             await belt.send(value=(work, event))
 
-    @app.agent(belt, name="scoring", concurrency=1, supervisor_strategy=CrashingSupervisor)  # type: ignore[untyped-decorator]
+    @app.agent(belt, name="scoring", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def refresh_lists(stream: Any) -> None:
         pair: tuple[Work, Any]
         async for pair in stream:
@@ -177,7 +176,7 @@ def build_app(
 
     worker = Worker(app, refresher, counters, status)
 
-    @app.page("/health")  # type: ignore[untyped-decorator]
+    @app.page("/health")  # type: ignore[arg-type]  # an aiohttp response is one of Faust's
     async def health(_web: Any, _request: Any) -> Response:
         return json_response(
             {
@@ -189,7 +188,7 @@ def build_app(
             }
         )
 
-    @app.on_rebalance_complete.connect  # type: ignore[untyped-decorator]
+    @app.on_rebalance_complete.connect
     async def ready(*_: Any, **__: Any) -> None:
         status["status"] = "ready"
 

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 from aiokafka.structs import ConsumerRecord
 from faust.serializers.schemas import Schema
-from faust.transport.consumer import ack_lock, ensure_TP
+from faust.transport import consumer as stock_consumer
+from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
@@ -50,7 +51,7 @@ class Batch(NamedTuple):
         return int(self.records[-1].offset)
 
 
-class BatchSchema(Schema):
+class BatchSchema(Schema[Any, Any]):
     """Hands a batch through to the agent as it is: decoding is the agent's, which keeps what it cannot decode."""
 
     def loads_key(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
@@ -152,7 +153,8 @@ class BatchConsumer(stock.Consumer):
 
     def _behind(self, tp: TP) -> bool:
         """Return whether the partition holds more than was read; one that was never fetched may."""
-        read, end = self._read_offset[ensure_TP(tp)], self.highwater(tp)
+        read = self._read_offset[ensure_TP(tp)]
+        end: int | None = self.highwater(tp)  # Faust promises a number, aiokafka gives None before the first fetch
         return read is None or end is None or int(end) > read
 
     def _oldest(self) -> TP | None:
@@ -185,7 +187,7 @@ class BatchConsumer(stock.Consumer):
             last.timestamp_type,
             [],
             None,
-            batch,
+            cast("Any", batch),  # Faust says bytes, and carries whatever it is given
             None,
             None,
             None,
@@ -206,7 +208,7 @@ class BatchConsumer(stock.Consumer):
 
     def ack(self, message: Any) -> bool:
         """Mark a batch as done: its lists are acknowledged by the broker."""
-        with ack_lock:
+        with stock_consumer.ack_lock:  # type: ignore[attr-defined]  # shared with the stock consumer on purpose
             if message.acked:
                 return False
             message.acked = True
@@ -224,7 +226,7 @@ class BatchConsumer(stock.Consumer):
         queue = self._handed_on.get(tp, deque())
         offset = None
         while queue and queue[0].acked:
-            offset = queue.popleft().value.last_offset + 1
+            offset = cast("Any", queue.popleft().value).last_offset + 1
         return offset
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's own signature
@@ -257,7 +259,7 @@ class BatchConsumer(stock.Consumer):
             if read is None or not self.app.topics.acks_enabled_for(known.topic):
                 continue
             open_batches = [message for message in self._handed_on.get(known, ()) if not message.acked]
-            done = open_batches[0].value.first_offset if open_batches else read
+            done = cast("Any", open_batches[0].value).first_offset if open_batches else read
             lags[known] = max(int(self.highwater(tp) or 0) - done, 0)
         return lags
 

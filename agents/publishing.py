@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
@@ -65,9 +65,8 @@ class Publisher:
     async def _send_all(self, topic: str, partition: int, records: list[Record], timestamp_ms: int) -> None:
         start = 0
         while start < len(records):
-            start = await self._persist(
-                lambda at=start: self._send_some(topic, partition, records, at, timestamp_ms), topic
-            )
+            send = partial(self._send_some, topic, partition, records, start, timestamp_ms)
+            start = await self._persist(send, topic)
 
     async def _send_some(self, topic: str, partition: int, records: list[Record], start: int, timestamp_ms: int) -> int:
         """Send as many records as one producer batch holds; return the place of the next one."""

@@ -10,8 +10,8 @@ import time
 import uuid
 from pathlib import Path
 
-from config.stores import store_positions
 from config.settings import Settings
+from config.stores import store_positions
 from launch.compose import redis_options, topic_table
 from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.catalogue.garment import Catalogue

@@ -1,6 +1,6 @@
 """The state made anew from the log: every purchase up to the group's committed offsets, folded as a worker would.
 
-What lies after the committed offsets is left to the workers, which also publish its lists; so nothing is published twice
+What lies after the committed offsets is left to the workers, which also publish its lists: nothing is published twice
 and nothing is missed. Lists made from then on carry a new epoch, so they count as newer than all before.
 """
 
@@ -136,9 +136,7 @@ async def _apply(settings: Settings, refresher: Refresher, place: TopicPartition
     ]
     done.unusable += len(usable) - len(arrivals)
     partition = Partition(place.topic, place.partition)
-    applied = await refresher.apply(
-        partition, arrivals, first_offset=records[0].offset, last_offset=records[-1].offset
-    )
+    applied = await refresher.apply(partition, arrivals, first_offset=records[0].offset, last_offset=records[-1].offset)
     refresher.settle(applied)
     refresher.committed(partition, records[-1].offset)
     done.records += len(records)

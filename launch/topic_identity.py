@@ -1,4 +1,4 @@
-"""Before a worker starts: wait until Kafka answers and the topics are there, and see that the log is still the same log.
+"""Before a worker starts: wait until Kafka answers and has the topics, and see that the log is still the same log.
 
 A topic that was deleted and made again begins at offset 0, where the state's fences mean nothing; its id tells. Brokers
 without topic ids cannot be checked this way, which ``trendloom doctor`` says.
@@ -33,8 +33,8 @@ async def check_topic(settings: Settings, store: Store, name: str) -> None:
     stored = (await store.topic_ids({name: current}))[name]
     if stored != current:
         raise TopicRecreated(
-            f"The topic {name} was deleted and made again (its id was {stored}, it is {current}): the state belongs to a "
-            "log that is gone. Action: run `trendloom state rebuild`."
+            f"The topic {name} was deleted and made again (its id was {stored}, it is {current}): the state belongs to "
+            "a log that is gone. Action: run `trendloom state rebuild`."
         )
 
 

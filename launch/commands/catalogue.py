@@ -124,10 +124,15 @@ def show(
     rows = told.pop("neighbours" if item else "some_items")
     categories = told.pop("categories", None)
     for key, value in told.items():
-        console.print(f"{key}: {value}", highlight=False, markup=False)
+        console.print(f"{key}: {value}", highlight=False, markup=False, soft_wrap=True)
     if categories:
         shown = ", ".join(f"{name} {count}" for name, count in list(categories.items())[:20])
-        console.print(f"categories: {shown}{' ...' if len(categories) > 20 else ''}", highlight=False, markup=False)
+        console.print(
+            f"categories: {shown}{' ...' if len(categories) > 20 else ''}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     grid = Table(*rows[0]) if rows else Table()
     for row in rows:
         grid.add_row(*(str(value) for value in row.values()))

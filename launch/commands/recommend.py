@@ -41,7 +41,7 @@ def recommend(
     Console().print(table)
 
 
-async def _list(settings: Any, customer_id: str) -> dict[str, Any]:  # noqa: ANN401 - the settings tree, imported only when called
+async def _list(settings: Any, customer_id: str) -> dict[str, Any]:
     from launch.assembly import open_catalogue, open_refresher, open_store
 
     catalogue = open_catalogue(settings)

@@ -31,17 +31,13 @@ def rebuild(
 
     from launch.rebuild import rebuild_state
 
-    settings = read_settings(
-        config, {"kafka.bootstrap": kafka, "redis.url": redis, "catalogue.directory": catalogue}
-    )
+    settings = read_settings(config, {"kafka.bootstrap": kafka, "redis.url": redis, "catalogue.directory": catalogue})
     with Progress(
         *Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn(), disable=as_json
     ) as bar:
         task = bar.add_task("records", total=None)
         done = asyncio.run(
-            rebuild_state(
-                settings, force=force, progress=lambda at, total: bar.update(task, completed=at, total=total)
-            )
+            rebuild_state(settings, force=force, progress=lambda at, total: bar.update(task, completed=at, total=total))
         )
     if as_json:
         typer.echo(json.dumps(asdict(done), indent=2))
@@ -75,7 +71,7 @@ def show(
             typer.echo(f"{name}: {value}")
 
 
-async def _totals(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - the settings tree, imported only when called
+async def _totals(settings: Any) -> dict[str, Any]:
     from launch.assembly import clock_ms, open_store, state_rules
 
     store = open_store(settings)
@@ -99,7 +95,7 @@ async def _totals(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - the settin
         await store.close()
 
 
-async def _customer(settings: Any, customer_id: str) -> dict[str, Any]:  # noqa: ANN401 - as above
+async def _customer(settings: Any, customer_id: str) -> dict[str, Any]:
     from launch.assembly import clock_ms, open_store, state_rules
     from trendloom.errors import InputError
     from trendloom.state.customer import Customer, trendiness

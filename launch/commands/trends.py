@@ -42,7 +42,7 @@ def trends(
     Console().print(table)
 
 
-async def _trends(settings: Any, count: int) -> dict[str, Any]:  # noqa: ANN401 - the settings tree, imported only when called
+async def _trends(settings: Any, count: int) -> dict[str, Any]:
     from agents.popularity import latest_event_ms, rising_items
     from launch.assembly import clock_ms, open_catalogue, open_store, state_rules
     from trendloom.state.mirror import Mirror

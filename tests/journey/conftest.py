@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shop import Shop, small_catalogue
 
 from launch.processes import Processes
+from tests.journey.shop import Shop, small_catalogue
 
 OpenShop = Callable[..., Shop]
 
@@ -20,10 +20,14 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_catalogue(tmp_path_factory.mktemp("catalogue"))
 
 
-@pytest.fixture(params=[pytest.param("embedded", marks=[pytest.mark.broker, pytest.mark.redis]),
-                        pytest.param("apache", marks=[pytest.mark.kafka, pytest.mark.redis])])
+@pytest.fixture(
+    params=[
+        pytest.param("embedded", marks=[pytest.mark.broker, pytest.mark.redis]),
+        pytest.param("apache", marks=[pytest.mark.kafka, pytest.mark.redis]),
+    ]
+)
 def engines(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """(broker, Redis URL): the embedded pair, or Apache Kafka with the system's Redis (an embedded Valkey without one)."""
+    """(broker, Redis URL): the embedded pair, or Apache Kafka with the system's Redis."""
     if request.param == "embedded":
         return request.getfixturevalue("embedded_broker"), request.getfixturevalue("embedded_valkey")
     broker: str = request.getfixturevalue("apache_kafka")

@@ -58,7 +58,9 @@ def small_catalogue(folder: Path) -> Path:
 def purchases(count: int, *, customers: int, seed: int, first_ms: int = START_MS) -> list[Purchase]:
     """Return seeded purchases, one every 40 s of event time; a tenth of the customers buy half of it."""
     rng = np.random.default_rng(seed)
-    who = np.where(rng.random(count) < 0.5, rng.integers(0, max(customers // 10, 1), count), rng.integers(0, customers, count))
+    who = np.where(
+        rng.random(count) < 0.5, rng.integers(0, max(customers // 10, 1), count), rng.integers(0, customers, count)
+    )
     what = np.minimum(rng.geometric(0.02, count) - 1, ITEMS - 1)
     return [
         Purchase(

@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from shop import START_MS, Shop, purchases
 
+from tests.journey.shop import START_MS, Shop, purchases
 from trendloom.events import Purchase, encode
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -71,7 +71,7 @@ def test_killed_three_times_nothing_is_lost_or_doubled(open_shop: OpenShop) -> N
     shop.send(some)
     for share in (0.1, 0.4, 0.7):
         number = shop.worker()
-        shop.read_until(lambda share=share: len(shop.lists) > share * len(some))  # type: ignore[misc]
+        shop.read_until(lambda share=share: len(shop.lists) > share * len(some))
         process, _ = shop.workers.running.pop(number)
         process.send(signal.SIGKILL)
         assert process.wait(10) == -signal.SIGKILL
