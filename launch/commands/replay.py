@@ -181,7 +181,7 @@ def _run_everything(
             seed=log.seed,
             stop=stop,
             # a paced replay must not wait for lists: that would hide how late they are
-            most_awaited=2_000 if speed is None else None,
+            most_awaited=16_000 if speed is None else None,
             say=lambda line: typer.echo(line, err=True),
         )
     if report is not None:

@@ -51,9 +51,9 @@ class BuildOptions:
     #: D: embeddings of photos are shortened to this many numbers; 128 keep type@5 (docs/catalogue.md).
     photo_dims: int = 128
     whitening: float = 0.0
-    #: T: table embeddings.
-    table_dims: int = 96
-    word_weight: float = 0.6
+    #: T: table embeddings; and what all words of an item weigh beside its attributes.
+    table_dims: int = 64
+    word_weight: float = 1.5
     thumbnail_side_px: int = 160
     thumbnail_quality: int = 70
 

@@ -7,7 +7,9 @@ Read next: :mod:`trendloom.catalogue.build`, which decides what is searched.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,8 +74,9 @@ def find_extremes(
     columns = -(-max(len(wide), 1) // CHUNK) * CHUNK
     transposed = np.zeros((wide.shape[1], columns), np.float32)
     transposed[:, : len(wide)] = wide.T
-    block = max(1, min(256, 16_000_000 // columns))
-    for start in range(0, len(rows), block):
+    block = max(1, min(128, 16_000_000 // columns))
+
+    def search(start: int) -> int:
         part = rows[start : start + block]
         scores = wide[part] @ transposed  # (B, V')
         own = (np.arange(len(part)), part)
@@ -84,8 +87,15 @@ def find_extremes(
         scores[own] = np.inf
         np.negative(scores, out=scores)
         _best(scores, farthest, out.farthest[start:], out.farthest_similarity[start:])
-        if progress is not None:
-            progress(start + len(part), len(rows))
+        return len(part)
+
+    # blocks write to their own rows, so threads need no lock; numpy works outside the interpreter's lock
+    done = 0
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for searched in pool.map(search, range(0, len(rows), block)):
+            done += searched
+            if progress is not None:
+                progress(done, len(rows))
     np.negative(out.farthest_similarity, out=out.farthest_similarity, where=out.farthest >= 0)
     return out
 

@@ -25,8 +25,8 @@ class Projection:
 
     def apply(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
         """Return (P, D) unit rows for (P, F) features."""
-        short: npt.NDArray[np.float32] = (_unit(features) - self.mean) @ self.components
-        return _unit(short).astype(np.float16)
+        short = (_unit(features) - self.mean) @ self.components
+        return _unit(short.astype(np.float32)).astype(np.float16)
 
 
 def fit_projection(features: npt.NDArray[np.float32], *, dims: int, whitening: float) -> Projection:
