@@ -155,8 +155,12 @@ class ClusterStore(RedisStore):
         for _ in range(_ATTEMPTS):
             parts = await self._parts(pending, waiting)
             asked = [self._apply_part(partition, pending, shard, part) for shard, part in parts.items()]
+            answers = await asyncio.gather(*asked, return_exceptions=True)  # no shard is left on its way by an error
             moved = []
-            for (shard, part), (code, kept) in zip(parts.items(), await asyncio.gather(*asked), strict=True):
+            for (shard, part), answer in zip(parts.items(), answers, strict=True):
+                if isinstance(answer, BaseException):
+                    raise answer
+                code, kept = answer
                 if code == Outcome.CUSTOMER_MOVED:
                     moved.append(shard)
                 elif code < 0:
