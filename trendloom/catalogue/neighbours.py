@@ -8,8 +8,9 @@ Read next: :mod:`trendloom.catalogue.build`, which decides what is searched.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,29 +75,32 @@ def find_extremes(
     columns = -(-max(len(wide), 1) // CHUNK) * CHUNK
     transposed = np.zeros((wide.shape[1], columns), np.float32)
     transposed[:, : len(wide)] = wide.T
-    block = max(1, min(128, 16_000_000 // columns))
+    block = max(1, min(64, 16_000_000 // columns))
 
-    def search(start: int) -> int:
+    def select(start: int, scores: npt.NDArray[np.float32]) -> int:
         part = rows[start : start + block]
-        scores = wide[part] @ transposed  # (B, V')
         own = (np.arange(len(part)), part)
         scores[:, len(wide) :] = -np.inf
         scores[own] = -np.inf
-        _best(scores, nearest, out.nearest[start:], out.nearest_similarity[start:])
+        _write_best(scores, nearest, 1.0, out.nearest[start:], out.nearest_similarity[start:])
         scores[:, len(wide) :] = np.inf
         scores[own] = np.inf
-        np.negative(scores, out=scores)
-        _best(scores, farthest, out.farthest[start:], out.farthest_similarity[start:])
+        _write_best(scores, farthest, -1.0, out.farthest[start:], out.farthest_similarity[start:])
         return len(part)
 
-    # blocks write to their own rows, so threads need no lock; numpy works outside the interpreter's lock
+    # this thread multiplies (numpy's BLAS has its own threads and wants one caller), the pool selects; every block
+    # writes to its own rows, so nothing is locked, and only a few blocks are in memory at once
+    workers = os.cpu_count() or 1
+    pending: deque[Future[int]] = deque()
     done = 0
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for searched in pool.map(search, range(0, len(rows), block)):
-            done += searched
-            if progress is not None:
-                progress(done, len(rows))
-    np.negative(out.farthest_similarity, out=out.farthest_similarity, where=out.farthest >= 0)
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for start in range(0, len(rows), block):
+            scores = wide[rows[start : start + block]] @ transposed  # (B, V')
+            pending.append(pool.submit(select, start, scores))
+            while len(pending) > (workers if start + block < len(rows) else 0):
+                done += pending.popleft().result()
+                if progress is not None:
+                    progress(done, len(rows))
     return out
 
 
@@ -152,24 +156,30 @@ def _named(found: npt.NDArray[np.int32], names: _Rows) -> npt.NDArray[np.int32]:
     return np.where(found >= 0, names[found], -1).astype(np.int32)
 
 
-def _best(
-    scores: npt.NDArray[np.float32], count: int, ids: npt.NDArray[np.int32], best: npt.NDArray[np.float32]
+def _write_best(
+    scores: npt.NDArray[np.float32],
+    count: int,
+    sign: float,
+    ids: npt.NDArray[np.int32],
+    best: npt.NDArray[np.float32],
 ) -> None:
-    """Write the ``count`` greatest of each row of ``scores`` (B, V') into the first B rows of ``ids`` and ``best``."""
+    """Write the ``count`` greatest of ``sign`` * ``scores`` (B, V') by row into the first B rows of ids and best."""
     height, columns = scores.shape
     if count == 0:
         return
     step = columns // CHUNK
-    # chunk j holds columns j, j + step, j + 2 step ...: the maximum is then a plain elementwise maximum of long rows
-    chunked = scores.reshape(height, CHUNK, step)
     if step > count:
-        maxima = chunked.max(axis=1)  # (B, step)
-        chosen = np.argpartition(maxima, step - count, axis=1)[:, step - count :]  # (B, count)
+        # chunk j holds columns j, j + step, j + 2 step ...: its extreme is then an elementwise one of long rows
+        chunked = scores.reshape(height, CHUNK, step)
+        if sign > 0:
+            chosen = np.argpartition(chunked.max(axis=1), step - count, axis=1)[:, step - count :]
+        else:
+            chosen = np.argpartition(chunked.min(axis=1), count - 1, axis=1)[:, :count]
         candidates = (chosen[:, None, :] + (np.arange(CHUNK) * step)[None, :, None]).reshape(height, -1)
-        values = np.take_along_axis(scores, candidates, axis=1)
+        values = np.take_along_axis(scores, candidates, axis=1) * np.float32(sign)
     else:
         candidates = np.broadcast_to(np.arange(columns), (height, columns))
-        values = scores
+        values = scores * np.float32(sign)
     keep = min(count, values.shape[1])
     real = np.isfinite(values)
     # one integer orders by rounded similarity, then by smaller row: |similarity| is at most about 1, so it fits easily
@@ -181,4 +191,4 @@ def _best(
     candidates, values = np.take_along_axis(candidates, order, axis=1), np.take_along_axis(values, order, axis=1)
     real = np.isfinite(values)
     ids[:height, :keep] = np.where(real, candidates, -1)
-    best[:height, :keep] = np.where(real, values, 0.0)
+    best[:height, :keep] = np.where(real, values * np.float32(sign), 0.0)
