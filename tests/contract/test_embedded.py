@@ -105,6 +105,7 @@ def test_a_cluster_is_whole_when_it_is_returned(redis_cluster: list[str]) -> Non
     for number in range(50):
         client.set(f"k{number}", number)
     assert [int(client.get(f"k{number}") or -1) for number in range(50)] == list(range(50))
+    client.disconnect_connection_pools()
     client.close()
 
 
