@@ -1,6 +1,6 @@
 """A recorded log of real purchases through the whole path: the state is a fold of it, and the published lists are good.
 
-The log is not part of this project; ``TRENDLOOM_EVALUATION_DATA`` (default: ``../shared/data``) says where it lies.
+The log is not part of this project; ``EVALUATION_DATA`` (default: ``../shared/data``) says where it lies.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from trendloom.logs.read import read_log
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(580)]
 
-_DATA = Path(os.environ.get("TRENDLOOM_EVALUATION_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")) / "hm"
+_DATA = Path(os.environ.get("EVALUATION_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")) / "hm"
 
 
 def test_published_lists_of_a_replay(
@@ -32,7 +32,7 @@ def test_published_lists_of_a_replay(
 ) -> None:
     """Every purchase applied and listed; published hit@10 at least 5 times that of popularity at its best half-life."""
     if not (_DATA / "articles.parquet").exists():
-        pytest.skip("The H&M log is not here: set TRENDLOOM_EVALUATION_DATA to the folder that holds hm/.")
+        pytest.skip("The H&M log is not here: set EVALUATION_DATA to the folder that holds hm/.")
     build_catalogue(_DATA / "articles.parquet", tmp_path / "hm", PRESETS["hm"], BuildOptions(name="hm"))
     log = read_log(_DATA / "transactions_2020-09-16_to_20.parquet", "hm")
     published: dict[str, list[str]] = {}
