@@ -58,8 +58,8 @@ def find_extremes(
 ) -> Extremes:
     """Return the most and least similar other rows of ``vectors`` (V, D) for the rows ``queries`` (all by default).
 
-    Similarity is the dot product of the rows as float32; a row is never its own neighbour. ``progress(done, total)``
-    counts query rows.
+    Similarity is the dot product of the rows as float32, which must stay within +-1000 (unit rows: within +-1); a row
+    is never its own neighbour. ``progress(done, total)`` counts query rows.
 
     >>> vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [-1, 0]], np.float16)
     >>> found = find_extremes(vectors, nearest=2, farthest=1)
@@ -182,8 +182,8 @@ def _write_best(
         values = scores * np.float32(sign)
     keep = min(count, values.shape[1])
     real = np.isfinite(values)
-    # one integer orders by rounded similarity, then by smaller row: |similarity| is at most about 1, so it fits easily
-    rank = np.rint(np.where(real, values, -4.0) / STEP).astype(np.int64) * (1 << 31) - candidates
+    # one integer orders by rounded similarity, then by smaller row: 1024 / STEP * 2^31 is 2^61, so it fits
+    rank = np.rint(np.where(real, values, -1024.0) / STEP).astype(np.int64) * (1 << 31) - candidates
     if keep < values.shape[1]:
         top = np.argpartition(rank, values.shape[1] - keep, axis=1)[:, values.shape[1] - keep :]
         candidates, values, rank = (np.take_along_axis(table, top, axis=1) for table in (candidates, values, rank))

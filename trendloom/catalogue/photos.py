@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -70,7 +71,8 @@ def decode_photo(source: PhotoSource, name: str) -> Image.Image:
         raise UnusablePhoto("no such photo")
     try:
         content = source.read(name)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        # RuntimeError: a password is needed, or (as NotImplementedError) a compression that Python cannot undo
         raise UnusablePhoto(f"cannot be read: {error}") from error
     try:
         with warnings.catch_warnings():
