@@ -59,14 +59,14 @@ class StateRules:
         trendloom.errors.RulesChanged: The state was made under other rules (history_length: stored 20, now 30). \
 Action: set them back, or run `trendloom state rebuild`.
         """
-        if stored == self.to_json():
-            return
         then, now = json.loads(stored), json.loads(self.to_json())
         changes = [
             f"{name}: stored {then.get(name)}, now {now.get(name)}"
             for name in sorted(then.keys() | now.keys())
             if then.get(name) != now.get(name)
         ]
+        if not changes:
+            return
         msg = (
             f"The state was made under other rules ({'; '.join(changes)}). "
             "Action: set them back, or run `trendloom state rebuild`."
