@@ -236,7 +236,13 @@ def read_items(path: Path, columns: Columns) -> ItemTable:
             return [""] * size
         import pyarrow as pa
 
-        values: list[str | None] = table[name].cast(pa.string()).to_pylist()
+        try:
+            values: list[str | None] = table[name].cast(pa.string()).to_pylist()
+        except pa.ArrowException as error:
+            raise CatalogueError(
+                f"The column {name} of {path} is no text: it holds {table[name].type} ({error}). "
+                "Action: name another column, or turn it into text."
+            ) from error
         return [value.strip() if value else "" for value in values]
 
     keep = np.ones(size, bool)
@@ -291,7 +297,7 @@ def _read(path: Path) -> pa.Table:
             from pyarrow import json
 
             return json.read_json(path)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowException, OSError) as error:  # OSError: also what Arrow raises for a broken .gz
         raise CatalogueError(f"{path} cannot be read: {error}. Action: correct the file.") from error
     raise CatalogueError(f"{path} is no table that is known. Action: give a .csv, .csv.gz, .parquet or .jsonl file.")
 

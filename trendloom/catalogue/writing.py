@@ -62,7 +62,12 @@ def _put_in_place(beside: Path, out: Path) -> None:
     old = beside.with_name(beside.name + "-old")
     if out.exists():
         out.rename(old)
-    beside.rename(out)
+    try:
+        beside.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
