@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(580)]
 _DATA = Path(os.environ.get("EVALUATION_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")) / "hm"
 
 
-def test_published_lists_of_a_replay(
-    engines: tuple[str, str], tmp_path: Path, fresh_prefix: Any, request: pytest.FixtureRequest
-) -> None:
-    """Every purchase applied and listed; published hit@10 at least 5 times that of popularity at its best half-life."""
+@pytest.fixture(scope="module")
+def articles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The catalogue of all articles, without photos."""
     if not (_DATA / "articles.parquet").exists():
         pytest.skip("The H&M log is not here: set EVALUATION_DATA to the folder that holds hm/.")
-    build_catalogue(_DATA / "articles.parquet", tmp_path / "hm", PRESETS["hm"], BuildOptions(name="hm"))
+    out = tmp_path_factory.mktemp("articles") / "hm"
+    build_catalogue(_DATA / "articles.parquet", out, PRESETS["hm"], BuildOptions(name="hm"))
+    return out
+
+
+def test_published_lists_of_a_replay(engines: tuple[str, str], articles: Path, fresh_prefix: Callable[[], str]) -> None:
+    """Every purchase applied and listed; published hit@10 at least 5 times that of popularity at its best half-life."""
     log = read_log(_DATA / "transactions_2020-09-16_to_20.parquet", "hm")
     published: dict[str, list[str]] = {}
     prefix = fresh_prefix()
@@ -49,7 +55,7 @@ def test_published_lists_of_a_replay(
     ).settings
     report = run_stream(
         produce,
-        catalogue_dir=tmp_path / "hm",
+        catalogue_dir=articles,
         kafka=engines[0],
         redis_url=engines[1],
         settings=settings,

@@ -41,7 +41,7 @@ def encode_lists(
             if item < 0:
                 break
             shown = {name: value for name, value in zip(names, values, strict=True) if value}
-            entries.append({"item_id": ids[item], "score": round(sum(shown.values()), _DECIMALS), "parts": shown})
+            entries.append({"item_id": ids[item], "score": round(sum(shown.values(), 0.0), _DECIMALS), "parts": shown})
         out.append(
             orjson.dumps(
                 {
