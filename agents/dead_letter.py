@@ -6,7 +6,9 @@ A batch is committed only after its dead letters were acknowledged, so nothing i
 from __future__ import annotations
 
 import base64
+from typing import Literal
 
+import orjson
 from aiokafka.structs import ConsumerRecord
 
 from agents.publishing import Publisher, Record
@@ -17,16 +19,13 @@ __all__ = ["DeadLetters", "dead_letter"]
 
 #: A payload is cut after this many bytes, so that its dead letter fits into a record; the log still holds it whole.
 PAYLOAD_LIMIT_BYTES = 512 * 1024
+_JSON_LIMIT_BYTES = PAYLOAD_LIMIT_BYTES * 4 // 3
 
 
 def dead_letter(record: ConsumerRecord, why: BadMessage, now_ms: int) -> DeadLetter:
-    """Return the dead letter of a record: text where it is UTF-8, base64 where it is not."""
+    """Return the dead letter of a record: text where it is UTF-8, base64 where it is not or JSON would swell it."""
     value = record.value or b""
-    cut = value[:PAYLOAD_LIMIT_BYTES]
-    try:
-        payload, encoding = cut.decode(), "utf-8"
-    except UnicodeDecodeError:
-        payload, encoding = base64.b64encode(cut).decode(), "base64"
+    payload, encoding = _payload(value[:PAYLOAD_LIMIT_BYTES])
     return DeadLetter(
         reason=why.reason,
         detail=why.detail,
@@ -35,7 +34,7 @@ def dead_letter(record: ConsumerRecord, why: BadMessage, now_ms: int) -> DeadLet
         offset=record.offset,
         key=None if record.key is None else _text(record.key),
         payload=payload,
-        payload_encoding="utf-8" if encoding == "utf-8" else "base64",
+        payload_encoding=encoding,
         payload_bytes=len(value),
         dead_at=now_ms,
     )
@@ -54,6 +53,17 @@ class DeadLetters:
             (f"{letter.topic}-{letter.partition}-{letter.offset}".encode(), encode(letter)) for letter in letters
         ]
         await self._publisher.publish(self._topic, records, now_ms)
+
+
+def _payload(cut: bytes) -> tuple[str, Literal["utf-8", "base64"]]:
+    try:
+        text = cut.decode()
+    except UnicodeDecodeError:
+        text = None
+    # JSON writes a control character in six bytes: such a payload must not grow beyond what base64 would take
+    if text is not None and len(orjson.dumps(text)) <= _JSON_LIMIT_BYTES:
+        return text, "utf-8"
+    return base64.b64encode(cut).decode(), "base64"
 
 
 def _text(raw: bytes) -> str:

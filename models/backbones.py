@@ -139,13 +139,29 @@ def load_backbone(name: str, *, weights: str = "") -> LoadedBackbone:
         raise WeightsError(f"There are no weights at {path}. Action: name the file of {spec.weights} with --weights.")
     try:
         network = spec.build(path)
-    except (RuntimeError, OSError, KeyError, EOFError) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         raise WeightsError(
             f"The weights {path} do not fit {name} ({str(error)[:120]}). Action: name the file of {spec.weights}."
         ) from error
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return LoadedBackbone(spec, network, path, digest)
+
+
+def _read_tensors(weights: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of a file of weights by name; raises ValueError when it holds something else."""
+    import pickle
+
+    import torch
+
+    try:
+        # weights_only: tensors are read, code is never run
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise ValueError("it holds no PyTorch tensors") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"it holds a {type(state).__name__}, not tensors by name")  # noqa: TRY004
+    return state
 
 
 def _find_lite0() -> Path:
@@ -159,7 +175,7 @@ def _build_lite0(weights: Path) -> Network:
     from efficientnet_lite_pytorch import EfficientNet
 
     network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    network.load_state_dict(_read_tensors(weights))
     _fold_norms(network.eval())
 
     network.to(memory_format=torch.channels_last)
@@ -197,7 +213,7 @@ def _torchvision(model: str, file: str, node: str) -> tuple[Callable[[Path], Net
         from torchvision.models.feature_extraction import create_feature_extractor
 
         network = models.get_model(model, weights=None)
-        state = torch.load(weights, map_location="cpu", weights_only=True)
+        state = _read_tensors(weights)
         if model.startswith("densenet"):
             # the published file names its layers as torchvision did in 2017: norm.1 for norm1
             old = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12])\.(.*)$")

@@ -30,6 +30,8 @@ _STAGES = {
     "neighbours": "finding neighbours",
     "write": "writing",
 }
+#: Categories that are named for people; JSON has all.
+_SHOWN_CATEGORIES = 20
 
 
 @app.command()
@@ -117,26 +119,55 @@ def show(
     if as_json:
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
+    _print(told, told.pop("neighbours" if item is not None else "some_items"))
+
+
+def _print(told: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Print what is known as lines, unknown things not at all, and then the rows as a grid."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
-    rows = told.pop("neighbours" if item else "some_items")
-    categories = told.pop("categories", None)
     for key, value in told.items():
-        console.print(f"{key}: {value}", highlight=False, markup=False, soft_wrap=True)
-    if categories:
-        shown = ", ".join(f"{name} {count}" for name, count in list(categories.items())[:20])
-        console.print(
-            f"categories: {shown}{' ...' if len(categories) > 20 else ''}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-    grid = Table(*rows[0]) if rows else Table()
+        if value or value == 0:
+            console.print(
+                f"{key.replace('_', ' ')}: {_said(key, value)}", highlight=False, markup=False, soft_wrap=True
+            )
+    grid = Table(box=SIMPLE_HEAD)
+    named = [name for name in (rows[0] if rows else ()) if _tells(name, rows)]
+    for name in named:
+        # an id is there to be copied: it is never cut, other columns give way
+        grid.add_column(name.replace("_", " "), no_wrap=name == "item_id", overflow="fold")
     for row in rows:
-        grid.add_row(*(str(value) for value in row.values()))
-    console.print(grid)
+        grid.add_row(*(f"{row[name]:.4f}" if name == "similarity" else Text(str(row[name])) for name in named))
+    if named:
+        console.print(grid)
+
+
+def _tells(name: str, rows: list[dict[str, Any]]) -> bool:
+    """Return whether a column tells people more than the others: not nothing at all, nor again what is in the titles."""
+    if name in {"colour", "category"} and all(row[name].lower() in row["title"].lower() for row in rows):
+        return False
+    return any(row[name] not in {"", "unknown"} for row in rows)
+
+
+def _said(key: str, value: object) -> str:
+    if key == "bytes":
+        return f"{value:,} ({float(str(value)) / 1e6:.1f} MB)"
+    if key == "quality" and isinstance(value, dict):
+        return (
+            f"of the 5 nearest {value['type_at_5']:.1%} have the item's product type "
+            f"({value['type_at_5_full']:.1%} by the full features)"
+        )
+    if key == "categories" and isinstance(value, dict):
+        shown = ", ".join(f"{name} {count}" for name, count in list(value.items())[:_SHOWN_CATEGORIES])
+        more = len(value) - _SHOWN_CATEGORIES
+        return f"{shown} and {more} more" if more > 0 else shown
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
 
 
 def _summary(catalogue: Catalogue, path: Path, limit: int) -> dict[str, Any]:
@@ -145,6 +176,7 @@ def _summary(catalogue: Catalogue, path: Path, limit: int) -> dict[str, Any]:
     counts = np.bincount(catalogue.category, minlength=len(catalogue.category_names)).tolist()
     categories = dict(sorted(zip(catalogue.category_names, counts, strict=True), key=lambda pair: (-pair[1], pair[0])))
     manifest = catalogue.manifest
+    told = manifest.get("counts")
     backbone = manifest.get("backbone")
     step = max(1, len(catalogue) // limit)
     return {
@@ -153,6 +185,7 @@ def _summary(catalogue: Catalogue, path: Path, limit: int) -> dict[str, Any]:
         "fingerprint": catalogue.fingerprint,
         "items": len(catalogue),
         "photos": len(catalogue.photo_embeddings),
+        "photos_left_out": told.get("photos_left_out", 0) if isinstance(told, dict) else 0,
         "bytes": sum(file.stat().st_size for file in path.iterdir()),
         "backbone": backbone.get("name") if isinstance(backbone, dict) else None,
         "quality": manifest.get("quality"),
@@ -182,6 +215,7 @@ def _line(catalogue: Catalogue, row: int) -> dict[str, Any]:
     return {
         "item_id": catalogue.item_ids[row],
         "title": catalogue.titles[row],
+        "colour": catalogue.colours[row],
         "category": catalogue.category_names[catalogue.category[row]],
         "gender": GENDERS[catalogue.gender[row]],
         "store": catalogue.store_ids[store] if store >= 0 else "",

@@ -33,6 +33,16 @@ from trendloom.errors import CatalogueError
 __all__ = ["FORMAT_VERSION", "GENDERS", "Catalogue", "demo_catalogue_path", "fingerprint_of", "load_catalogue"]
 
 FORMAT_VERSION = 1
+#: What a manifest must hold, as read from JSON, and what it must tell of each file.
+_SHAPES: Mapping[str, type] = {
+    "category_names": list,
+    "counts": dict,
+    "files": dict,
+    "fingerprint": str,
+    "store_ids": list,
+    "transition_group_names": list,
+}
+_TOLD = {"bytes", "sha256"}
 _Number = TypeVar("_Number", bound=np.generic)
 _AGAIN = "Action: build the catalogue again with `trendloom catalogue build`."
 
@@ -116,9 +126,13 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
     if version != FORMAT_VERSION:
         raise CatalogueError(f"{path} has format version {version!r}, this reader knows {FORMAT_VERSION}. {_AGAIN}")
-    needed = {"fingerprint", "files", "counts", "category_names", "transition_group_names", "store_ids"}
-    if lacking := sorted(needed - manifest.keys()):
+    if lacking := sorted(_SHAPES.keys() - manifest.keys()):
         raise CatalogueError(f"{path} lacks {', '.join(lacking)}. {_AGAIN}")
+    wrong = [name for name, shape in _SHAPES.items() if not isinstance(manifest[name], shape)]
+    if not wrong and not all(isinstance(told, dict) and told.keys() >= _TOLD for told in manifest["files"].values()):
+        wrong = ["files"]
+    if wrong:
+        raise CatalogueError(f"{path} holds something else than it should as {', '.join(wrong)}. {_AGAIN}")
     return dict(manifest)
 
 
@@ -162,6 +176,9 @@ def _check(directory: Path, catalogue: Catalogue, counts: Mapping[str, int]) -> 
     tables = ("neighbours", "neighbour_similarity", "neighbour_source", "lowest", "lowest_similarity")
     lengths = {name: len(getattr(catalogue, name)) for name in tables}
     wrong += [f"{name} with {length} rows" for name, length in lengths.items() if length != n]
+    for ids, values in (("neighbours", "neighbour_similarity"), ("lowest", "lowest_similarity")):
+        if getattr(catalogue, ids).shape != getattr(catalogue, values).shape:
+            wrong.append(f"{ids} and {values} of different shapes")
     for name, least, most in (
         ("category", 0, len(catalogue.category_names)),
         ("gender", 0, len(GENDERS)),
@@ -171,10 +188,11 @@ def _check(directory: Path, catalogue: Catalogue, counts: Mapping[str, int]) -> 
         ("store", -1, len(catalogue.store_ids)),
         ("photo_row", -1, photos),
         ("neighbours", -1, n),
+        ("neighbour_source", 0, 2),
         ("lowest", -1, n),
     ):
-        values = getattr(catalogue, name)
-        if values.size and not least <= values.min() <= values.max() < most:
+        codes = getattr(catalogue, name)
+        if codes.size and not least <= codes.min() <= codes.max() < most:
             wrong.append(f"{name} outside {least} .. {most - 1}")
     photographed = catalogue.photo_row[catalogue.photo_row >= 0]
     if not np.array_equal(np.sort(photographed), np.arange(photos)):

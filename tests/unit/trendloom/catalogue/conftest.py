@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import io
 import zipfile
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.trendloom.catalogue.wardrobe import TYPES, SeededEmbedder, Wardrobe, draw
+from tests.unit.trendloom.catalogue.wardrobe import SeededEmbedder, Wardrobe, draw, fill_wardrobe
 
 
 @pytest.fixture
@@ -17,29 +16,26 @@ def embedder() -> SeededEmbedder:
     return SeededEmbedder()
 
 
-@pytest.fixture
-def wardrobe(tmp_path: Path) -> Wardrobe:
-    """A table (CSV) and a zip file of photos; every garment has one."""
+@pytest.fixture(scope="session")
+def photographed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The photos of all 48 garments in a zip file, which no test changes."""
     rng = np.random.default_rng(11)
-    table, photos = tmp_path / "wardrobe.csv", tmp_path / "wardrobe.zip"
-    with table.open("w", newline="") as file, zipfile.ZipFile(photos, "w") as archive:
-        rows = csv.writer(file)
-        rows.writerow(["sku", "name", "type", "for", "model"])
+    path = tmp_path_factory.mktemp("wardrobe") / "wardrobe.zip"
+    with zipfile.ZipFile(path, "w") as archive:
         for number in range(48):
-            kind = TYPES[number % 4]
-            rows.writerow([f"{number:04d}", f"Fine {kind} {number}", kind, ("ladies", "men")[number // 4 % 2], number])
             sink = io.BytesIO()
-            draw(number, rng).save(sink, "PNG")
+            draw(number, rng).save(sink, "PNG", compress_level=1)
             archive.writestr(f"photos/{number // 10}/{number:04d}.png", sink.getvalue())
-    return Wardrobe(table, photos)
+    return path
 
 
 @pytest.fixture
-def without_photo(wardrobe: Wardrobe) -> Wardrobe:
+def wardrobe(photographed: Path, tmp_path: Path) -> Wardrobe:
+    """A table (CSV) and a zip file of photos, its own; every garment has one."""
+    return fill_wardrobe(tmp_path, photographed)
+
+
+@pytest.fixture
+def without_photo(photographed: Path, tmp_path: Path) -> Wardrobe:
     """The wardrobe, where every third garment has no photo."""
-    with zipfile.ZipFile(wardrobe.photos) as archive:
-        kept = {name: archive.read(name) for name in archive.namelist() if int(Path(name).stem) % 3}
-    with zipfile.ZipFile(wardrobe.photos, "w") as archive:
-        for name, content in kept.items():
-            archive.writestr(name, content)
-    return wardrobe
+    return fill_wardrobe(tmp_path, photographed, photo=lambda number: number % 3 > 0)

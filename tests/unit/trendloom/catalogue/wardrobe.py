@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,3 +85,21 @@ def draw(number: int, rng: np.random.Generator, size: tuple[int, int] = (120, 16
     pixels = np.kron(coarse, np.ones((height // 4, width // 3, 1)))[:height, :width]
     noisy = np.clip(pixels + 0.02 * rng.random(pixels.shape), 0, 1)
     return Image.fromarray((noisy * 255).astype(np.uint8))
+
+
+def fill_wardrobe(place: Path, photographed: Path, photo: Callable[[int], bool] = lambda number: True) -> Wardrobe:
+    """Write a wardrobe's table and its photos, taken from the zip file ``photographed``, of the garments that ``photo``
+    names.
+    """
+    table, photos = place / "wardrobe.csv", place / "photos.zip"
+    with zipfile.ZipFile(photographed) as archive, zipfile.ZipFile(photos, "w") as kept:
+        for name in archive.namelist():
+            if photo(int(Path(name).stem)):
+                kept.writestr(name, archive.read(name))
+    with table.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["sku", "name", "type", "for", "model"])
+        for number in range(48):
+            kind = TYPES[number % 4]
+            rows.writerow([f"{number:04d}", f"Fine {kind} {number}", kind, ("ladies", "men")[number // 4 % 2], number])
+    return Wardrobe(table, photos)
