@@ -1,0 +1,148 @@
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    NotLeaderForPartitionError,
+)
+from aiokafka.partitioner import DefaultPartitioner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.publishing import Publisher, partition_of
+from tests.fake_producer import FakeProducer
+from trendloom.errors import BrokerUnavailable
+
+
+class _Impatient(selectors.DefaultSelector):
+    ahead_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.ahead_s += max(timeout or 0.0, 0.0)
+        return super().select(0 if timeout else timeout)
+
+
+class QuickLoop(asyncio.SelectorEventLoop):
+    """Whoever sleeps wakes at once, and the clock says that the time has passed."""
+
+    def __init__(self) -> None:
+        self._impatient = _Impatient()
+        super().__init__(self._impatient)
+
+    def time(self) -> float:
+        return super().time() + self._impatient.ahead_s
+
+
+def timed(work: Coroutine[Any, Any, None]) -> float:
+    """Run it and return how long it would have taken, in seconds."""
+
+    async def clocked() -> float:
+        start_s = asyncio.get_running_loop().time()
+        await work
+        return asyncio.get_running_loop().time() - start_s
+
+    with asyncio.Runner(loop_factory=QuickLoop) as runner:
+        return runner.run(clocked())
+
+
+def publisher_of(producer: FakeProducer, *, retry_budget_s: float = 60.0) -> Publisher:
+    return Publisher(lambda: producer, retry_budget_s=retry_budget_s)
+
+
+@given(key=st.binary(max_size=40), count=st.integers(1, 64))
+def test_a_key_lies_where_kafkas_own_partitioner_puts_it(key: bytes, count: int) -> None:
+    everywhere = list(range(count))
+    assert partition_of(key, count) == DefaultPartitioner()(key, everywhere, everywhere)
+
+
+def test_records_go_to_the_partitions_of_their_keys_in_whole_batches_and_in_order() -> None:
+    producer = FakeProducer({"lists": 4})
+    records = [(b"ann", b"%d" % n) for n in range(7)] + [(b"eve", b"b")]
+    asyncio.run(publisher_of(producer).publish("lists", records, 1234))
+    ann = partition_of(b"ann", 4)
+    assert partition_of(b"eve", 4) != ann
+    batches = [found for topic, partition, found in producer.sent if partition == ann]
+    assert [len(batch) for batch in batches] == [3, 3, 1]
+    assert [record for batch in batches for record in batch] == [(*record, 1234) for record in records[:7]]
+    assert [(topic, found) for topic, partition, found in producer.sent if partition == partition_of(b"eve", 4)] == [
+        ("lists", [(b"eve", b"b", 1234)])
+    ]
+
+
+def test_the_number_of_partitions_is_asked_for_once() -> None:
+    producer = FakeProducer({"lists": 4})
+    publisher = publisher_of(producer)
+
+    async def check() -> None:
+        assert await publisher.partitions("lists") == 4
+        for _ in range(3):
+            await publisher.publish("lists", [(b"k", b"v")], 0)
+
+    asyncio.run(check())
+    assert producer.asked == 1
+
+
+def test_nothing_to_publish_sends_nothing() -> None:
+    producer = FakeProducer({"lists": 4})
+    asyncio.run(publisher_of(producer).publish("lists", [], 0))
+    assert producer.sent == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_broker_that_comes_back_is_asked_again_with_growing_pauses_and_gets_each_record_once(late: bool) -> None:
+    producer = FakeProducer({"lists": 1}, late=late)
+    publisher = publisher_of(producer)
+    asyncio.run(publisher.publish("lists", [(b"k", b"0")], 0))
+    producer.faults = [KafkaConnectionError(), KafkaTimeoutError(), NotLeaderForPartitionError()]
+    taken_s = timed(publisher.publish("lists", [(b"k", b"%d" % n) for n in range(1, 5)], 0))
+    assert [value for _, _, batch in producer.sent for _, value, _ in batch] == [b"0", b"1", b"2", b"3", b"4"]
+    assert taken_s == pytest.approx(0.1 + 0.2 + 0.4, abs=0.2)
+
+
+def test_a_broker_that_does_not_come_back_is_given_up_within_the_budget() -> None:
+    producer = FakeProducer({"lists": 1})
+    publisher = publisher_of(producer, retry_budget_s=30.0)
+
+    async def check() -> None:
+        await publisher.publish("lists", [(b"k", b"0")], 0)
+        producer.faults = [KafkaConnectionError() for _ in range(1000)]
+        with pytest.raises(BrokerUnavailable, match=r"does not take records for lists .*30 s\. Action: start it"):
+            await publisher.publish("lists", [(b"k", b"1")], 0)
+
+    assert 20.0 < timed(check()) <= 31.0
+    assert 980 < len(producer.faults) < 1000
+
+
+def test_a_broker_that_is_away_while_partitions_are_asked_for() -> None:
+    producer = FakeProducer({"lists": 2})
+    producer.faults = [KafkaConnectionError()]
+
+    async def check() -> None:
+        assert await publisher_of(producer).partitions("lists") == 2
+
+    assert timed(check()) == pytest.approx(0.1, abs=0.1)
+
+
+def test_a_fault_that_no_repetition_mends_is_raised_at_once() -> None:
+    producer = FakeProducer({"lists": 1})
+    publisher = publisher_of(producer)
+
+    async def check() -> None:
+        await publisher.partitions("lists")
+        producer.faults = [MessageSizeTooLargeError(), MessageSizeTooLargeError()]
+        with pytest.raises(MessageSizeTooLargeError):
+            await publisher.publish("lists", [(b"k", b"1")], 0)
+
+    assert timed(check()) < 0.1
+    assert len(producer.faults) == 1
+
+
+def test_a_record_that_fits_into_no_batch_is_a_fault_not_an_endless_loop() -> None:
+    producer = FakeProducer({"lists": 1})
+    with pytest.raises(ValueError, match="1000001 bytes does not fit"):
+        asyncio.run(publisher_of(producer).publish("lists", [(b"k", b"x" * 1_000_001)], 0))
