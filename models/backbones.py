@@ -140,8 +140,9 @@ def load_backbone(name: str, *, weights: str = "") -> LoadedBackbone:
     try:
         network = spec.build(path)
     except (RuntimeError, OSError, ValueError) as error:
+        why = " ".join(str(error).split())[:120]  # torch lists every layer on a line of its own
         raise WeightsError(
-            f"The weights {path} do not fit {name} ({str(error)[:120]}). Action: name the file of {spec.weights}."
+            f"The weights {path} do not fit {name} ({why}). Action: name the file of {spec.weights}."
         ) from error
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -147,7 +147,7 @@ def _print(told: dict[str, Any], rows: list[dict[str, Any]]) -> None:
 
 
 def _tells(name: str, rows: list[dict[str, Any]]) -> bool:
-    """Return whether a column tells people more than the others: not nothing at all, nor again what is in the titles."""
+    """Return whether a column tells people something: not nothing at all, nor again what is in the titles."""
     if name in {"colour", "category"} and all(row[name].lower() in row["title"].lower() for row in rows):
         return False
     return any(row[name] not in {"", "unknown"} for row in rows)

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from launch.cli import app
+from trendloom.catalogue.directory import load_catalogue
+from trendloom.errors import CatalogueError, MissingExtra, TrendloomError
+
+ROWS = "sku,kind,hue,words\n" + "\n".join(
+    f"{number:03d},{('dress', 'hat')[number % 2]},{('red', 'blue', 'grey')[number % 3]},soft item"
+    for number in range(30)
+)
+MAPPING = ["--map", "item_id=sku", "--map", "category=kind", "--map", "colour=hue", "--map", "attributes=kind:2,hue"]
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["catalogue", *map(str, arguments)], env={"COLUMNS": "80"})
+
+
+def told(*arguments: str | Path) -> Any:
+    result = call(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "items.csv"
+    path.write_text(ROWS)
+    return path
+
+
+def test_build_and_show_a_table_of_ones_own(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    built = told("build", "--table", table, "--out", out, *MAPPING, "--stores", "3", "--name", "mine")
+    assert (built["items"], built["photos"], built["photos_left_out"]) == (30, 0, [])
+    assert built["bytes"] == sum(file.stat().st_size for file in out.iterdir())
+    catalogue = load_catalogue(out)
+    assert catalogue.fingerprint == built["fingerprint"]
+    assert catalogue.store_ids == ("store-1", "store-2", "store-3")
+
+    shown = told("show", out, "--limit", "4")
+    assert (shown["name"], shown["items"], shown["photos"]) == ("mine", 30, 0)
+    assert shown["categories"] == {"dress": 15, "hat": 15}
+    assert len(shown["some_items"]) == 4
+    assert shown["backbone"] is None
+
+    one = told("show", out, "--item", "007", "--limit", "5")
+    assert (one["item_id"], one["colour"], one["compared_by"]) == ("007", "blue", "table")
+    assert [(near["category"], near["colour"]) for near in one["neighbours"][:4]] == [("hat", "blue")] * 4
+    assert [near["similarity"] for near in one["neighbours"]] == sorted(
+        (near["similarity"] for near in one["neighbours"]), reverse=True
+    )
+
+
+def test_for_people_it_says_sizes_and_never_shortens_an_id(table: Path, tmp_path: Path) -> None:
+    result = call("build", "--table", table, "--out", tmp_path / "out", *MAPPING)
+    assert result.exit_code == 0, result.output
+    assert "30 items, 0 with photos, 0.0 MB" in result.stdout
+    page = call("show", tmp_path / "out").stdout
+    assert "dress 15, hat 15" in page
+    assert "quality" not in page  # nothing is said of what there is not
+    assert "store" not in page
+    assert "None" not in page
+
+    item_ids = [near["item_id"] for near in told("show", "--item", "dress-4c1acd5c")["neighbours"]]
+    page = call("show", "--item", "dress-4c1acd5c").stdout
+    assert len(item_ids) == 10
+    assert [item_id for item_id in item_ids if item_id not in page] == []
+    assert max(map(len, page.splitlines())) <= 80
+
+
+def test_without_a_directory_it_shows_the_one_that_ships() -> None:
+    shown = told("show")
+    assert (shown["name"], shown["items"], shown["photos_left_out"]) == ("demo", 2000, 0)
+    assert shown["stores"] == [f"store-{number}" for number in range(1, 6)]
+    page = call("show").stdout
+    assert "8.4 MB" in page
+    assert "{" not in page
+    assert "[" not in page
+    assert "CC0" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--preset", "h&m"], "no preset 'h&m'"),
+        (["--map", "item_id"], "--map item_id names no column"),
+        (["--map", "size=sku"], "'size' is no meaning"),
+        (["--map", "item_id=SKU"], "no column SKU"),
+        ([], "item id"),
+        ([*MAPPING, "--items", "5"], "--photos"),
+        ([*MAPPING, "--photos", "nowhere.zip", "--backbone", "resnet999"], "no backbone"),
+    ],
+)
+def test_what_cannot_be_built_is_said_in_a_sentence(
+    table: Path, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    result = call("build", "--table", table, "--out", tmp_path / "out", *arguments)
+    assert isinstance(result.exception, CatalogueError)
+    assert says in str(result.exception)
+    assert "Action: " in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["items.csv"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")
+def test_photos_without_torch_name_the_extra(table: Path, tmp_path: Path) -> None:
+    result = call("build", "--table", table, "--out", tmp_path / "out", *MAPPING, "--photos", tmp_path)
+    assert isinstance(result.exception, MissingExtra)
+    assert "pip install 'trendloom[vision]'" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"), [(["--item", "no-such"], "no item 'no-such'"), (["nowhere"], "is no catalogue")]
+)
+def test_what_is_not_there_cannot_be_shown(arguments: list[str], says: str) -> None:
+    result = call("show", *arguments)
+    assert isinstance(result.exception, TrendloomError)
+    assert says in str(result.exception)
