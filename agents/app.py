@@ -141,8 +141,8 @@ def build_app(
 
     async def begin(tp: TP, committed: int | None, log_start: int) -> int:
         partitions["purchases"] = await publisher.partitions(names.purchases)
-        fence = await refresher.assigned(Partition(tp.topic, tp.partition))
-        start = start_offset(tp, committed, log_start, fence)
+        fence, journaled = await refresher.assigned(Partition(tp.topic, tp.partition))
+        start = start_offset(tp, committed, log_start, fence, journaled)
         log.info("%s-%d: the state holds up to %d, the group up to %s: begin at %d", *tp, fence, committed, start)
         return start
 
@@ -195,18 +195,19 @@ def build_app(
     return worker
 
 
-def start_offset(tp: TP, committed: int | None, log_start: int, fence: int) -> int:
+def start_offset(tp: TP, committed: int | None, log_start: int, fence: int, journaled: int | None = None) -> int:
     """Return where reading a partition begins: at the smaller of the group's offset and the fence + 1.
 
-    Normally the group is behind the state; it is ahead when the store lost its tail. Raises LogTruncated when the log
-    begins after the first offset that the state needs.
+    Normally the group is behind the state; it is ahead when the store lost its tail. Where the group has committed
+    nothing, lists of what was applied may be missing: reading begins at the first purchase that is still in the
+    journal (``journaled``). Raises LogTruncated when the log begins after the first offset that the state needs.
 
     >>> start_offset(TP("purchases", 0), committed=90, log_start=0, fence=99)
     90
     >>> start_offset(TP("purchases", 0), committed=200, log_start=0, fence=99)
     100
-    >>> start_offset(TP("purchases", 0), committed=None, log_start=0, fence=-1)
-    0
+    >>> start_offset(TP("purchases", 0), committed=None, log_start=0, fence=99, journaled=3)
+    3
     """
     if fence + 1 < log_start:
         msg = (
@@ -214,7 +215,8 @@ def start_offset(tp: TP, committed: int | None, log_start: int, fence: int) -> i
             "what lies between is gone. Action: run `trendloom state rebuild`: it begins at what the log still holds."
         )
         raise LogTruncated(msg)
-    begun = fence + 1 if committed is None else min(committed, fence + 1)
+    known = journaled if committed is None else committed
+    begun = fence + 1 if known is None else min(known, fence + 1)
     return max(begun, log_start)
 
 

@@ -113,13 +113,16 @@ class Refresher:
         self._rebuild()
         return self.epoch
 
-    async def assigned(self, partition: Partition) -> int:
-        """Take up a partition: return the last offset that the state has applied (-1: none)."""
-        fence = (await self._store.fences()).get(partition, -1)
-        self._applied[partition] = fence
+    async def assigned(self, partition: Partition) -> tuple[int, int | None]:
+        """Take up a partition: return the last offset that the state has applied (-1: none) and the first journaled.
+
+        What is journaled may not have its list yet; None if nothing is.
+        """
+        before = await self._store.read(partition, [], journal=True)
+        self._applied[partition] = before.fence
         self._unforgotten[partition] = await self._store.journaled(partition)
         self._committed.pop(partition, None)
-        return fence
+        return before.fence, min(before.journal, default=None)
 
     def revoked(self, partition: Partition) -> None:
         """Let go of a partition."""

@@ -9,6 +9,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
+from agents.app import start_offset
 from agents.batch_transport import Batch
 from agents.counters import Counters
 from agents.dead_letter import DeadLetters
@@ -55,8 +56,13 @@ class Bench(NamedTuple):
         return sorted(lists, key=lambda one: one.cause.offset)
 
 
-async def bench(*, unknown_items: Literal["dead_letter", "count"] = "dead_letter", max_items: int = 1000) -> Bench:
-    store, counters = InProcessStore(), Counters()
+async def bench(
+    *,
+    unknown_items: Literal["dead_letter", "count"] = "dead_letter",
+    max_items: int = 1000,
+    store: InProcessStore | None = None,
+) -> Bench:
+    store, counters = store or InProcessStore(), Counters()
     producer = FakeProducer({"recommendations": 4, "dead-letters": 1}, room=100)
     refresher = Refresher(
         store,
@@ -223,6 +229,26 @@ def test_a_batch_delivered_again_is_listed_again_with_the_same_versions() -> Non
         ]
         assert (shop.counters.new, shop.counters.repeated, shop.counters.lists) == (6, 6, 12)
         assert (await shop.store.population()).purchases == 6
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("committed", [None, 0])
+def test_a_worker_killed_between_state_and_lists_owes_its_heir_every_list(committed: int | None) -> None:
+    """Its group may have committed nothing at all yet."""
+    batches = [batch_of([b"bad", raw(1, "ann", 1), raw(2, "bob", 2)]), batch_of([raw(3, "ann", 3)], first=3)]
+
+    async def check() -> None:
+        killed = await bench()
+        for batch in batches:
+            killed.refresher.settle((await killed.purchases.apply(batch)).applied)
+        heir = await bench(store=killed.store)
+        fence, journaled = await heir.refresher.assigned(HERE)
+        start = start_offset(PLACE, committed, 0, fence, journaled)
+        again = [record for batch in batches for record in batch.records if record.offset >= start]
+        lists = await heir.take(Batch(PLACE, again))
+        assert [(one.cause.offset, one.version.number) for one in lists] == [(1, 1), (2, 1), (3, 2)]
+        assert (await heir.store.population()).purchases == 3
 
     asyncio.run(check())
 

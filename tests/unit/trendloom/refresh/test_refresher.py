@@ -231,7 +231,7 @@ def test_journals_are_kept_until_their_batch_is_committed() -> None:
     async def check() -> None:
         store = InProcessStore()
         refresher = await opened(store)
-        assert await refresher.assigned(P0) == -1
+        assert await refresher.assigned(P0) == (-1, None)
         for first in range(3):
             listed(refresher, await applied(refresher, [one(first, item=first)], first))
         assert await store.journaled(P0) == [0, 1, 2]
@@ -240,7 +240,7 @@ def test_journals_are_kept_until_their_batch_is_committed() -> None:
         assert await store.journaled(P0) == [2, 3]
         refresher.revoked(P0)
         heir = await opened(store, worker="heir")
-        assert await heir.assigned(P0) == 3
+        assert await heir.assigned(P0) == (3, 2)
         heir.committed(P0, 3)
         listed(heir, await applied(heir, [one(4, item=4)], 4))
         assert await store.journaled(P0) == [4]

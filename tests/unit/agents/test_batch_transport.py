@@ -1,0 +1,290 @@
+"""The parts of the consumer that decide something; what it does with a broker is in the journeys."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import faust
+import pytest
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP
+from mode import Service
+
+from agents.batch_transport import Batch, BatchConsumer, BatchSchema, BatchTransport
+
+A, B, C = TP("purchases", 0), TP("purchases", 1), TP("other", 0)
+NOW_MS = 1_600_000_000_000
+
+
+class _NoThread(Service):
+    """Stands where the thread would be that speaks to the broker."""
+
+
+class Offline(BatchConsumer):
+    """A consumer that is assigned what the test says, and keeps what it hands on."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.assigned = {A, B}
+        self.active = {A, B}
+        self.ends: dict[TP, int | None] = {A: 100, B: 100}
+        self.handed: list[Batch] = []
+        self.committed: list[dict[TP, int]] = []
+        self.sought: list[tuple[TP, int]] = []
+        self.callback = self._keep
+
+    def _new_consumer_thread(self) -> Any:
+        return _NoThread(beacon=self.beacon)
+
+    async def _keep(self, message: Any) -> None:
+        self.handed.append(message.value)
+
+    def assignment(self) -> Any:
+        return self.assigned
+
+    def _get_active_partitions(self) -> Any:
+        return self.active
+
+    def highwater(self, tp: Any) -> Any:
+        return self.ends[tp]
+
+    async def earliest_offsets(self, *partitions: Any) -> Any:
+        return dict.fromkeys(partitions, 5)
+
+    async def seek(self, partition: Any, offset: int) -> None:
+        self.sought.append((partition, offset))
+
+    async def seek_to_committed(self) -> Any:
+        return {A: 40}
+
+    def fetched(self, tp: TP, *offsets: int, at_ms: int = NOW_MS) -> None:
+        """As if these records had been fetched."""
+        self._waiting[tp] = records(tp, *offsets, at_ms=at_ms)
+
+    async def hand_on(self, tp: TP, *offsets: int) -> Any:
+        """Hand on a batch; return its message."""
+        self.fetched(tp, *offsets)
+        await self._hand_on(tp)
+        return self._handed_on[tp][-1]
+
+
+class OfflineTransport(BatchTransport):
+    Consumer = Offline
+
+
+def records(tp: TP, *offsets: int, at_ms: int = NOW_MS) -> "list[ConsumerRecord[bytes, bytes]]":
+    return [
+        ConsumerRecord(tp.topic, tp.partition, offset, at_ms + offset, 0, b"k", b"v", None, 1, 1, ())
+        for offset in offsets
+    ]
+
+
+def with_consumer(check: Callable[[Offline, OfflineTransport], Awaitable[None]]) -> None:
+    async def run() -> None:
+        app = faust.App("t", broker="kafka://127.0.0.1:1", store="memory://", autodiscover=False, web_enabled=False)
+        transport = OfflineTransport(app.conf.broker_consumer, app)
+        app.transport = transport
+        app.topics.acks_enabled_for = lambda topic: topic == "purchases"  # type: ignore[method-assign]
+        await check(app.consumer, transport)  # type: ignore[arg-type]
+
+    asyncio.run(run())
+
+
+def test_a_batch_says_where_it_begins_and_ends() -> None:
+    batch = Batch(A, records(A, 4, 5, 9))
+    assert (batch.first_offset, batch.last_offset) == (4, 9)
+    message = type("Message", (), {"key": None, "value": batch})
+    assert BatchSchema().loads_value(None, message) is batch
+    assert BatchSchema().loads_key(None, message) is None
+
+
+def test_the_partition_with_the_oldest_record_comes_first() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        assert consumer._oldest() is None
+        consumer.fetched(A, 0, at_ms=NOW_MS + 50)
+        consumer.fetched(B, 30, 31, at_ms=NOW_MS)
+        assert consumer._oldest() == B  # the lower timestamp, not the lower offset
+        consumer.active = {A}
+        assert consumer._oldest() == A  # B is paused, or no longer ours
+        consumer.active = set()
+        assert consumer._oldest() is None
+
+    with_consumer(check)
+
+
+def test_a_fetch_is_handed_on_whole_and_reading_goes_on_behind_it() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        message = await consumer.hand_on(A, 3, 4, 7)
+        assert [record.offset for record in consumer.handed[0].records] == [3, 4, 7]
+        assert (message.topic, message.partition, message.offset, message.tp) == ("purchases", 0, 7, A)
+        assert consumer._read_offset[A] == 8
+        assert consumer._waiting == {}
+        assert consumer.unfinished() == 1
+
+    with_consumer(check)
+
+
+def test_records_that_were_read_before_are_not_handed_on_again() -> None:
+    """After a seek the broker may answer with the whole of a compressed batch, from its beginning."""
+
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer._read_offset[A] = 5
+        await consumer.hand_on(A, 3, 4, 5, 6)
+        assert [record.offset for record in consumer.handed[0].records] == [5, 6]
+        consumer.fetched(A, 5, 6)
+        await consumer._hand_on(A)
+        assert len(consumer.handed) == 1
+        assert (consumer._read_offset[A], consumer._waiting, consumer.unfinished()) == (7, {}, 1)
+
+    with_consumer(check)
+
+
+def test_commits_cover_the_unbroken_run_of_acknowledged_batches() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        first, second, third = [await consumer.hand_on(A, *some) for some in ((0, 1), (2, 3), (4,))]
+        other = await consumer.hand_on(B, 0)
+        assert consumer._new_offset(A) is None
+        assert consumer.ack(second)
+        assert consumer._new_offset(A) is None  # the first is still on its way
+        assert consumer.ack(first)
+        assert consumer._new_offset(A) == 4
+        assert consumer._new_offset(A) is None  # and only once
+        assert consumer.ack(third)
+        assert consumer._new_offset(A) == 5
+        assert consumer.unfinished() == 1
+        assert not consumer.ack(third)
+        assert consumer.ack(other)
+        assert (consumer._new_offset(B), consumer.unfinished()) == (1, 0)
+        assert consumer._new_offset(C) is None
+
+    with_consumer(check)
+
+
+def test_partitions_with_something_to_commit() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        await consumer.hand_on(A, 0)
+        assert list(consumer._filter_tps_with_pending_acks()) == [A]
+        assert list(consumer._filter_tps_with_pending_acks([A])) == [A]
+        assert list(consumer._filter_tps_with_pending_acks(["purchases"])) == [A]
+        assert list(consumer._filter_tps_with_pending_acks([B])) == []
+
+    with_consumer(check)
+
+
+def test_the_lag_counts_what_is_not_acknowledged() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.assigned = {A, B, C}
+        consumer.ends = {A: 10, B: None, C: 7}
+        assert consumer.lag() == {}  # nothing is known yet
+        first = await consumer.hand_on(A, 0, 1, 2)
+        second = await consumer.hand_on(A, 3)
+        assert consumer.lag() == {A: 10}
+        consumer.ack(second)
+        assert consumer.lag() == {A: 10}
+        consumer.ack(first)
+        assert consumer.lag() == {A: 6}
+        consumer._read_offset[B] = 3
+        consumer._read_offset[C] = 1  # a topic without acknowledgement
+        assert consumer.lag() == {A: 6, B: 0}
+
+    with_consumer(check)
+
+
+def test_a_partition_is_behind_until_it_was_read_to_its_end() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        assert consumer._behind(A)  # never read
+        consumer._read_offset[A] = 99
+        assert consumer._behind(A)
+        consumer._read_offset[A] = 100
+        assert not consumer._behind(A)
+        consumer.ends[A] = None  # never fetched
+        assert consumer._behind(A)
+
+    with_consumer(check)
+
+
+def test_after_a_rebalance_reading_begins_where_the_state_says() -> None:
+    asked = []
+
+    async def begin(tp: TP, committed: int | None, log_start: int) -> int:
+        asked.append((tp, committed, log_start))
+        return 30 + tp.partition
+
+    async def check(consumer: Offline, transport: OfflineTransport) -> None:
+        transport.start_offset = begin
+        consumer.assigned = {A, B, C}
+        await consumer.hand_on(A, 0)
+        consumer.fetched(B, 9)
+        await consumer.perform_seek()
+        assert asked == [(A, 40, 5), (B, None, 5)]
+        assert consumer.sought == [(A, 30), (B, 31)]
+        assert (consumer._read_offset[A], consumer._read_offset[B]) == (30, 31)
+        assert (consumer._handed_on, consumer._waiting) == ({}, {})
+
+    with_consumer(check)
+
+
+def test_what_is_revoked_is_forgotten_and_what_stays_is_not() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        await consumer.hand_on(A, 0)
+        await consumer.hand_on(B, 0)
+        consumer.fetched(A, 1)
+        consumer.fetched(B, 1)
+
+        async def nobody(*_: Any) -> None:
+            pass
+
+        consumer._on_partitions_revoked = nobody
+        await consumer.on_partitions_revoked({A})
+        assert (list(consumer._handed_on), list(consumer._waiting)) == ([B], [B])
+        assert (consumer._read_offset[A], consumer._read_offset[B]) == (None, 1)
+
+    with_consumer(check)
+
+
+def test_a_full_queue_pauses_no_partition() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.on_buffer_full(A)
+        consumer.on_buffer_drop(A)
+        assert consumer._get_active_partitions() == {A, B}
+        assert not consumer._buffered_partitions
+
+    with_consumer(check)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_whoever_keeps_journals_hears_of_commits_that_came_to_pass(committed: bool, monkeypatch: Any) -> None:
+    heard: list[tuple[TP, int]] = []
+
+    async def commit(*_: Any) -> bool:
+        return committed
+
+    async def check(consumer: Offline, transport: OfflineTransport) -> None:
+        transport.on_commit = lambda tp, offset: heard.append((tp, offset))
+        monkeypatch.setattr(BatchConsumer.__mro__[1], "_commit_offsets", commit)
+        assert await consumer._commit_offsets({A: 4, B: 9}) is committed
+
+    with_consumer(check)
+    assert heard == ([(A, 4), (B, 9)] if committed else [])
+
+
+def test_a_drain_ends_when_all_is_acknowledged_and_says_if_it_was_not() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        message = await consumer.hand_on(A, 0)
+        committed: list[int] = []
+
+        async def commit(*_: Any, **__: Any) -> bool:
+            committed.append(consumer.unfinished())
+            return True
+
+        consumer.commit = commit  # type: ignore[method-assign]
+        assert not await consumer.drain(0.0)
+        waiting: Coroutine[Any, Any, bool] = consumer.drain(30.0)
+        draining = asyncio.ensure_future(waiting)
+        await asyncio.sleep(0)
+        consumer.ack(message)
+        assert await draining
+        assert committed == [1, 0]
+        assert consumer._draining
+
+    with_consumer(check)
