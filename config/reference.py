@@ -44,7 +44,7 @@ def setting_rows() -> Iterator[SettingRow]:
     for group, model in _groups():
         for name, field in model.model_fields.items():
             what, _, reason = (field.description or "").partition(" Default: ")
-            default = _toml_value(field.default)
+            default = _toml_value(field.get_default(call_default_factory=True))
             yield SettingRow(group, name, _type_name(field), _allowed(field), default, what, reason)
 
 
@@ -106,6 +106,8 @@ def _type_name(field: FieldInfo) -> str:
     kind = field.annotation
     if get_origin(kind) is Literal:
         return "one of"
+    if get_origin(kind) is dict:
+        return "table of numbers"
     names: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number", SecretStr: "secret"}
     return names.get(kind, "text")
 

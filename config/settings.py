@@ -304,17 +304,10 @@ class ListsSettings(_Group):
         description="What becomes of a purchase whose item the catalogue does not know: set aside, or counted without "
         "visual parts. Default: an unknown item usually is a sender's mistake.",
     )
-    visual_candidates: int = Field(
-        32, ge=0, le=500, description="Candidates from visual neighbours. Default: as many as the catalogue holds."
-    )
-    co_purchase_candidates: int = Field(
-        64, ge=0, le=500, description="Candidates from items bought together. Default: the best source, so the largest."
-    )
-    variant_candidates: int = Field(
-        16, ge=0, le=500, description="Candidates from variants of a product. Default: few products have more."
-    )
-    trending_candidates: int = Field(
-        50, ge=0, le=500, description="Candidates from what is popular and rising. Default: fills any list of ten."
+    weights: dict[str, float] = Field(
+        default_factory=dict,
+        description="Weights of parts that replace the preset's, such as { gender = 0.2, visual = 0.5 }; "
+        "docs/relevance.md names the parts. Default: the preset as it is.",
     )
 
 

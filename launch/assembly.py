@@ -8,7 +8,10 @@ from __future__ import annotations
 import socket
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from config.settings import Settings
 from config.stores import store_positions
@@ -28,6 +31,7 @@ __all__ = [
     "open_catalogue",
     "open_refresher",
     "open_store",
+    "seed_initial_popularity",
     "state_rules",
     "topic_names",
 ]
@@ -56,13 +60,13 @@ def state_rules(settings: Settings) -> StateRules:
 
 
 def list_rules(settings: Settings) -> ListRules:
-    """Return what a list looks like. Raises SettingsError for a preset that does not exist."""
+    """Return what a list looks like. Raises SettingsError for a preset or a part that does not exist."""
     lists = settings.lists
     if lists.preset not in PRESETS:
         raise SettingsError(
             f"There is no preset {lists.preset!r}. Action: set lists.preset to one of {', '.join(sorted(PRESETS))}."
         )
-    return ListRules(PRESETS[lists.preset], lists.top_k, lists.exclude_other_views)
+    return ListRules(PRESETS[lists.preset].weighing(lists.weights), lists.top_k, lists.exclude_other_views)
 
 
 def catalogue_path(settings: Settings) -> Path:
@@ -76,13 +80,26 @@ def open_catalogue(settings: Settings) -> Catalogue:
 
 
 def open_store(settings: Settings) -> RedisStore:
-    """Return a store on the Redis that is set; nothing is sent yet."""
+    """Return a store on the Redis, or the Redis Cluster, that is set; nothing is sent yet."""
     return connect(
         settings.redis.url,
         prefix=settings.redis.key_prefix,
         retry_budget_s=settings.worker.retry_budget_s,
+        cluster=settings.redis.cluster,
         **redis_options(settings.redis),
     )
+
+
+async def seed_initial_popularity(settings: Settings, counts: Mapping[str, float]) -> None:
+    """Tell the state how popular items were before a simulation began, by item id; kept apart from purchases."""
+    store = open_store(settings)
+    try:
+        await store.open(state_rules(settings), clock_ms())
+        numbers = await store.number_items(list(counts))
+        known = numbers >= 0
+        await store.seed_initial(numbers[known], np.array(list(counts.values()), np.float64)[known])
+    finally:
+        await store.close()
 
 
 async def open_refresher(settings: Settings, store: RedisStore, catalogue: Catalogue) -> Refresher:

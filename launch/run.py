@@ -7,9 +7,10 @@ is an error that shows the worker's last words. Read next: :mod:`launch.run_repo
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 from config.loading import load_settings
 from config.settings import KafkaSettings, Settings
 from dashboard.feed import Feed
-from launch.assembly import catalogue_path, topic_names
+from launch.assembly import catalogue_path, seed_initial_popularity, topic_names
 from launch.compose import kafka_options, topic_table
 from launch.embedded import Engines
 from launch.list_reader import ListReader
@@ -107,6 +108,7 @@ def run_stream(
     most_awaited: int | None = 2_000,
     patience_s: float = 60.0,
     examine_every: int = 16,
+    initial_popularity: Mapping[str, float] | None = None,
     on_list: Callable[[dict[str, Any]], None] | None = None,
     on_workers: Callable[[Workers], None] | None = None,
     say: Callable[[str], None] = lambda _line: None,
@@ -115,8 +117,9 @@ def run_stream(
 
     ``kafka`` (``HOST:PORT``) and ``redis_url`` replace the embedded engines; ``catalogue_dir`` (default: the demo's),
     ``preset`` and ``top_k`` replace those of ``settings``. ``produce`` runs in a thread. ``stop``, once set, ends the
-    run early and in order. ``most_awaited`` bounds the purchases on their way (``None`` for paced runs). ``on_list``
-    gets every decoded list, in the reading thread; ``on_workers`` the running workers, before the first purchase.
+    run early and in order. ``most_awaited`` bounds the purchases on their way (``None`` for paced runs).
+    ``initial_popularity`` is what a simulation says items were bought before it began, by item id. ``on_list`` gets
+    every decoded list, in the reading thread; ``on_workers`` the running workers, before the first purchase.
 
     Raises :class:`~launch.processes.ProgramFailed` if a worker ends by itself, or if purchases are awaited and neither
     a list nor a dead letter comes for ``patience_s`` seconds; whatever the producer raised is raised here.
@@ -133,6 +136,8 @@ def run_stream(
         options = kafka_options(settings.kafka)
         with open_admin(options, timeout_s=15.0) as admin:
             create_topics(admin, topic_table(settings.kafka), replication_factor=settings.kafka.replication_factor)
+        if initial_popularity:
+            asyncio.run(seed_initial_popularity(settings, initial_popularity))
         before = read_totals(settings) if redis_url is not None else StateTotals()
 
         say(f"starting {workers} worker{'s' if workers > 1 else ''} ...")

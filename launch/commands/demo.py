@@ -145,6 +145,7 @@ def demo(
             stop=stop,
             most_awaited=_MOST_AWAITED if paced is None else None,
             examine_every=1,
+            initial_popularity=dict(zip(simulation.wares.item_ids, simulation.initial_popularity, strict=True)),
             say=say,
         )
     if report is not None:
