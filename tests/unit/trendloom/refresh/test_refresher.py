@@ -264,6 +264,23 @@ def test_a_cleared_state_stops_a_running_worker() -> None:
     asyncio.run(check())
 
 
+def test_a_rebuilt_state_that_has_the_same_batch_already_stops_a_running_worker_too() -> None:
+    """Nothing would be written, so only the read can tell."""
+    log = [one(1), one(2, item=2)]
+
+    async def check() -> None:
+        store = InProcessStore()
+        refresher = await opened(store)
+        listed(refresher, await applied(refresher, log))
+        await store.clear()
+        heir = await opened(store, worker="heir")
+        listed(heir, await applied(heir, log))
+        with pytest.raises(StateLost, match="Action: start the worker again"):
+            await applied(refresher, log)
+
+    asyncio.run(check())
+
+
 class ClearedMeanwhile(InProcessStore):
     """Is rebuilt between a worker's read and its write."""
 
