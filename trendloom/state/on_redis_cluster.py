@@ -2,7 +2,7 @@
 
 A batch takes three steps: it is noted in the items' slot, applied shard by shard, and then applied to the items from
 what the shards say they added. Every step changes nothing the second time, and whoever reads a partition finishes what
-is noted there first, so a batch is never half seen. The reasoning is in ``docs/decisions/0006-redis-cluster.md``.
+is noted there first, so a batch is never half seen. The reasoning is in ``docs/decisions/0007-redis-cluster.md``.
 """
 
 from __future__ import annotations
