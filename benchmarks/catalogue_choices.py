@@ -1,6 +1,6 @@
 """Measures what docs/catalogue.md says of the catalogue's choices; prints Markdown rows. Needs data, so it asks for it.
 
-``python benchmarks/catalogue_choices.py photos --table images.csv.gz --photos images_224.zip`` (the demo's; needs torch)
+``python benchmarks/catalogue_choices.py photos --table images.csv.gz --photos images_224.zip`` (the demo's; torch)
 ``python benchmarks/catalogue_choices.py table --table articles.parquet --catalogue hm-photos`` (H&M's)
 """
 

@@ -32,6 +32,8 @@ _STAGES = {
 }
 #: Categories that are named for people; JSON has all.
 _SHOWN_CATEGORIES = 20
+#: As many photos that were left out are named for people; the manifest and JSON name more.
+_SHOWN_REASONS = 20
 
 
 @app.command()
@@ -99,8 +101,12 @@ def build(
     )
     if report.type_at_5 is not None and report.type_at_5_full is not None:
         typer.echo(f"type@5: {report.type_at_5:.4f} shortened, {report.type_at_5_full:.4f} with the full features")
-    for item_id, reason in report.left_out:
+    for item_id, reason in report.left_out[:_SHOWN_REASONS]:
         typer.echo(f"photo left out: {item_id}: {reason}", err=True)
+    if len(report.left_out) > _SHOWN_REASONS:
+        typer.echo(
+            f"photos left out: {len(report.left_out)} in all; {out / 'manifest.json'} names up to 1,000", err=True
+        )
 
 
 @app.command()

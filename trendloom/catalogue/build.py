@@ -24,7 +24,7 @@ from trendloom.catalogue.selection import choose_items
 from trendloom.catalogue.stores import deal_to_stores
 from trendloom.catalogue.table import Columns, ItemTable, read_items
 from trendloom.catalogue.thumbnails import pack_thumbnails
-from trendloom.catalogue.writing import parquet_bytes, tensor_bytes, write_directory
+from trendloom.catalogue.writing import check_target, parquet_bytes, tensor_bytes, write_directory
 from trendloom.errors import CatalogueError
 
 __all__ = ["BuildOptions", "BuildReport", "Progress", "build_catalogue"]
@@ -87,6 +87,7 @@ def build_catalogue(
     used; then nothing is left at ``out``.
     """
     tell = progress or (lambda stage, done, total: None)
+    check_target(out)  # now, not after minutes of work
     items = read_items(table, columns)
     stage: PhotoStage | None = None
     if photos is not None:

@@ -23,7 +23,7 @@ from safetensors.numpy import save
 from trendloom.catalogue.directory import FORMAT_VERSION, fingerprint_of
 from trendloom.errors import CatalogueError
 
-__all__ = ["parquet_bytes", "tensor_bytes", "write_directory"]
+__all__ = ["check_target", "parquet_bytes", "tensor_bytes", "write_directory"]
 
 
 def write_directory(out: Path, contents: Mapping[str, bytes], about: Mapping[str, Any]) -> str:
@@ -31,8 +31,7 @@ def write_directory(out: Path, contents: Mapping[str, bytes], about: Mapping[str
 
     Replaces a catalogue that stands at ``out``; raises :class:`CatalogueError` when something else stands there.
     """
-    if out.exists() and not (out / "manifest.json").is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise CatalogueError(f"{out} exists and is no catalogue. Action: name a new or empty directory with --out.")
+    check_target(out)
     listed = {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in sorted(contents.items())
@@ -56,6 +55,12 @@ def write_directory(out: Path, contents: Mapping[str, bytes], about: Mapping[str
             f"{out} cannot be written ({error.strerror}). Action: check the disk and the rights of {out.parent}."
         ) from error
     return str(manifest["fingerprint"])
+
+
+def check_target(out: Path) -> None:
+    """Raise :class:`CatalogueError` when something stands at ``out`` that a catalogue must not replace."""
+    if out.exists() and not (out / "manifest.json").is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise CatalogueError(f"{out} exists and is no catalogue. Action: name a new or empty directory with --out.")
 
 
 def _put_in_place(beside: Path, out: Path) -> None:

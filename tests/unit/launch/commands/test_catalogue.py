@@ -5,7 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from launch.cli import app
@@ -107,6 +110,45 @@ def test_what_cannot_be_built_is_said_in_a_sentence(
     assert says in str(result.exception)
     assert "Action: " in str(result.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["items.csv"]
+
+
+class FlatEmbedder:
+    """The mean colour of a photo, in place of a network."""
+
+    dim = 3
+
+    def describe(self) -> dict[str, str | int]:
+        return {"name": "flat"}
+
+    def prepare(self, photo: Image.Image) -> npt.NDArray[np.uint8]:
+        return np.asarray(photo.resize((1, 1)), np.uint8).reshape(3)
+
+    def embed(self, prepared: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return prepared.astype(np.float32) + 1
+
+
+def test_photos_that_are_left_out_are_named_a_few_of_many(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trendloom.catalogue.embedding.open_backbone", lambda name, *, weights: FlatEmbedder())
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(30):
+        if number < 25:
+            (photos / f"{number:03d}.jpg").write_bytes(b"no picture")
+        else:
+            Image.new("RGB", (40, 40), (8 * number, 20, 90)).save(photos / f"{number:03d}.png")
+    build: list[str | Path] = ["build", "--table", table, "--out", tmp_path / "out", *MAPPING, "--photos", photos]
+    result = call(*build)
+    assert result.exit_code == 0, result.output
+    assert "30 items, 5 with photos" in result.stdout
+    assert result.stderr.count("photo left out: ") == 20
+    assert "photo left out: 003: not a picture" in result.stderr
+    assert "photos left out: 25 in all" in result.stderr
+    built = told(*build)
+    assert built["photos_left_out"][24] == {"item_id": "024", "reason": "not a picture"}
+    assert told("show", tmp_path / "out")["backbone"] == "flat"
+    assert told("show", tmp_path / "out", "--item", "029")["compared_by"] == "photo"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is installed")

@@ -175,6 +175,15 @@ def test_what_cannot_be_built_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
+def test_a_target_that_must_not_be_replaced_is_refused_before_the_work(wardrobe: Wardrobe, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "only copy").write_text("years")
+    seen: list[str] = []
+    with pytest.raises(CatalogueError, match="exists and is no catalogue"):
+        wardrobe.build(tmp_path / "thesis", progress=lambda stage, done, total: seen.append(stage))
+    assert seen == []
+
+
 def test_more_categories_than_a_code_can_count_are_refused(tmp_path: Path) -> None:
     rows = "\n".join(f"{number},kind {number}" for number in range(2**15 + 1))
     (tmp_path / "t.csv").write_text(f"sku,type\n{rows}\n")
