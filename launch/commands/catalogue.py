@@ -96,7 +96,7 @@ def build(
         typer.echo(json.dumps(told, indent=2))
         return
     typer.echo(
-        f"{out}: {report.items} items, {report.photos} with photos, {size / 1e6:.1f} MB, in {took_s:.0f} s; "
+        f"{out}: {report.items} items, {report.photos} with photos, {_size(size)}, in {took_s:.0f} s; "
         f"fingerprint {report.fingerprint}"
     )
     if report.type_at_5 is not None and report.type_at_5_full is not None:
@@ -161,7 +161,7 @@ def _tells(name: str, rows: list[dict[str, Any]]) -> bool:
 
 def _said(key: str, value: object) -> str:
     if key == "bytes":
-        return f"{value:,} ({float(str(value)) / 1e6:.1f} MB)"
+        return f"{value:,} ({_size(int(str(value)))})"
     if key == "quality" and isinstance(value, dict):
         return (
             f"of the 5 nearest {value['type_at_5']:.1%} have the item's product type "
@@ -174,6 +174,10 @@ def _said(key: str, value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return str(value)
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def _summary(catalogue: Catalogue, path: Path, limit: int) -> dict[str, Any]:
