@@ -1,6 +1,6 @@
 """``build_app``: the wiring of a worker, readable top to bottom. No settings are read and nothing starts here.
 
-purchases (Kafka) -> PurchasesAgent -> in-memory channel -> ScoringAgent -> recommendations (Kafka) -> acknowledge.
+purchases (Kafka) -> PurchasesAgent -> Belt (in memory) -> ScoringAgent -> recommendations (Kafka) -> acknowledge.
 Read next: :mod:`agents.batch_transport` for how batches arrive, :mod:`agents.runner` for how the app is run.
 """
 
@@ -19,6 +19,7 @@ from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
 from agents.batch_transport import BatchConsumer, BatchSchema, BatchTransport
+from agents.belt import Belt
 from agents.counters import Counters
 from agents.dead_letter import DeadLetters
 from agents.popularity import TrendsPublisher
@@ -150,7 +151,7 @@ def build_app(
     transport.on_commit = lambda tp, offset: refresher.committed(Partition(tp.topic, tp.partition), offset - 1)
 
     topic = app.topic(names.purchases, schema=BatchSchema(key_type=bytes, value_type=bytes))
-    belt = app.channel(maxsize=2)
+    belt = Belt(app, maxsize=2)
 
     @app.agent(topic, name="purchases", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def apply_purchases(stream: Any) -> None:
