@@ -39,7 +39,7 @@ class LoopRules:
     co_purchase_keep: int = 96
     co_purchase_limit: int = 128
     trendiness_prior_weight: float = 10.0
-    standing_purchases: int = 256
+    standing_purchases: int = 1_024
 
 
 @dataclass

@@ -34,8 +34,12 @@ from trendloom.state.store import STATE_LOST, Before, Change, Outcome, Partition
 __all__ = ["Applied", "ListRules", "Refresher"]
 
 _ATTEMPTS = 20
-#: A snapshot of how all items stand is kept for this many purchases, or for one in 64 of those seen if that is fewer.
-_STANDING_PURCHASES = 256
+#: A snapshot of how all items stand is kept for this many purchases (one for every 32 items, if that is more), or for
+#: one in 64 of those seen if that is fewer; and in a slow stream no longer than this, or than 20 times what it took.
+_STANDING_PURCHASES = 1_024
+_STANDING_ITEMS = 32
+_STANDING_S = 0.5
+_STANDING_COST = 20.0
 
 Ints = npt.NDArray[np.int64]
 
@@ -96,6 +100,7 @@ class Refresher:
         self._settled.set()
         self._standing: Standing | None = None
         self._standing_version = 0
+        self._standing_until_s = 0.0
         self._number_of_row: Ints = np.empty(0, np.int64)
         self._features: ItemFeatures
         self._dynamics: ItemDynamics
@@ -279,12 +284,19 @@ class Refresher:
             self._followed_at_s = now_s
 
     def _stand(self) -> Standing:
-        seen = self.mirror.version
-        stale = seen - self._standing_version >= min(_STANDING_PURCHASES, 1 + self._standing_version // 64)
-        if self._standing is None or (stale and seen != self._standing_version):
+        if self._standing is None or self._stands_no_longer():
+            began_s = self._monotonic()
             self._standing = Standing(self._features, self._dynamics)
-            self._standing_version = seen
+            self._standing_version = self.mirror.version
+            self._standing_until_s = began_s + max(_STANDING_S, _STANDING_COST * (self._monotonic() - began_s))
         return self._standing
+
+    def _stands_no_longer(self) -> bool:
+        since = self.mirror.version - self._standing_version
+        most = max(_STANDING_PURCHASES, self._features.size // _STANDING_ITEMS)
+        return since >= min(most, 1 + self._standing_version // 64) or (
+            since > 0 and self._monotonic() >= self._standing_until_s
+        )
 
     def _learn(self, rows: Ints, columns: Ints, weights: Ints) -> None:
         self._dynamics.transitions.learn(rows, columns, weights)
