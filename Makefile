@@ -28,8 +28,8 @@ check: $(VENV)/.installed-dev ## Lint, formatting, types, import directions and 
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/pytest -q -m "$(FAST)" $(ARGS)
 
-test: $(VENV)/.installed-dev ## Every test that can run here: embedded engines, Redis and Apache Kafka where they are found
-	$(VENV)/bin/pytest $(ARGS)
+test: $(VENV)/.installed-dev ## Every test that can run here, two files at a time: embedded engines, Redis and Apache Kafka where found
+	$(VENV)/bin/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Run the benchmarks; results go to benchmarks/results
 	@found=; for script in benchmarks/*.py; do [ -e "$$script" ] || continue; found=1; \

@@ -22,7 +22,7 @@ from plain_fold import differences, fold_log, fold_percentiles, read_customer
 
 from config.loading import load_settings
 from config.settings import Settings
-from evaluation.next_in_session import asked, popularity_lists, score_lists, score_published
+from evaluation.next_in_session import Asked, asked, popularity_lists, score_lists, score_published
 from launch.assembly import clock_ms, open_store, state_rules
 from launch.run import run_stream
 from producers.replay import ReplaySummary, replay_log
@@ -30,12 +30,15 @@ from producers.sender import Sender
 from trendloom.catalogue.build import BuildOptions, build_catalogue
 from trendloom.catalogue.table import PRESETS
 from trendloom.logs.event_time import parse_moment
+from trendloom.logs.purchase_log import PurchaseLog
 from trendloom.logs.read import read_log
 from trendloom.state.store import ItemRows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(580)]
 
 _DATA = Path(os.environ.get("EVALUATION_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")) / "hm"
+
+SCORED_FROM_MS = parse_moment("2020-09-18")
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +51,36 @@ def articles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_published_lists_of_a_replay(engines: tuple[str, str], articles: Path, fresh_prefix: Callable[[], str]) -> None:
+@pytest.fixture(scope="module")
+def log() -> PurchaseLog:
+    """All purchases of five days."""
+    return read_log(_DATA / "transactions_2020-09-16_to_20.parquet", "hm")
+
+
+@pytest.fixture(scope="module")
+def questions(log: PurchaseLog) -> Asked:
+    """The purchases that are scored: after two days of warm-up."""
+    return asked(log, from_ms=SCORED_FROM_MS)
+
+
+@pytest.fixture(scope="module")
+def popular(log: PurchaseLog, questions: Asked) -> float:
+    """The hit@10 of popularity at its best half-life."""
+    return max(
+        score_lists(popularity_lists(log, questions, half_life_s=hours * 3600.0), questions).hit_at_k
+        for hours in (3, 6, 12, 24)
+    )
+
+
+def test_published_lists_of_a_replay(
+    engines: tuple[str, str],
+    articles: Path,
+    log: PurchaseLog,
+    questions: Asked,
+    popular: float,
+    fresh_prefix: Callable[[], str],
+) -> None:
     """Every purchase applied and listed; published hit@10 at least 5 times that of popularity at its best half-life."""
-    log = read_log(_DATA / "transactions_2020-09-16_to_20.parquet", "hm")
     published: dict[str, list[str]] = {}
     percentiles: list[tuple[str, int, float]] = []
     prefix = fresh_prefix()
@@ -80,13 +110,7 @@ def test_published_lists_of_a_replay(engines: tuple[str, str], articles: Path, f
     assert len(published) == len(log)
     _check_state(settings, percentiles)
 
-    scored_from = parse_moment("2020-09-18")
-    questions = asked(log, from_ms=scored_from)
-    popular = max(
-        score_lists(popularity_lists(log, questions, half_life_s=hours * 3600.0), questions).hit_at_k
-        for hours in (3, 6, 12, 24)
-    )
-    score = score_published(log, published, from_ms=scored_from)
+    score = score_published(log, published, from_ms=SCORED_FROM_MS)
     print(f"published hit@10 {score.hit_at_k:.4f}, popularity at its best {popular:.4f}, n {questions.place.size}")  # noqa: T201 - the figure, with -s
     assert score.hit_at_k >= 5 * popular
 
