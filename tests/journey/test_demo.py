@@ -90,12 +90,30 @@ def running_demo(elsewhere: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     demo.stdout.close()
 
 
+@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
+def where(
+    request: pytest.FixtureRequest, elsewhere: dict[str, str], fresh_prefix: Callable[[], str]
+) -> tuple[list[str], dict[str, str]]:
+    """Flags and environment of a demo: on engines of its own, or on Apache Kafka and the system's Redis."""
+    if request.param == "embedded":
+        return [], elsewhere
+    prefix = fresh_prefix()
+    own = {
+        "TRENDLOOM_KAFKA__TOPIC_PREFIX": prefix,
+        "TRENDLOOM_KAFKA__GROUP": f"{prefix}group",
+        "TRENDLOOM_REDIS__KEY_PREFIX": prefix.rstrip("."),
+    }
+    kafka, redis_url = request.getfixturevalue("apache_kafka"), request.getfixturevalue("redis_server")
+    return ["--kafka", kafka, "--redis", redis_url], elsewhere | own
+
+
 @pytest.mark.timeout(180)
-def test_headless_every_purchase_is_applied_and_listed(elsewhere: dict[str, str], tmp_path: Path) -> None:
+def test_headless_every_purchase_is_applied_and_listed(where: tuple[list[str], dict[str, str]], tmp_path: Path) -> None:
+    flags, environment = where
     report = tmp_path / "report.json"
     done = subprocess.run(
-        _demo("--headless", "--purchases", "5000", "--seed", "42", "--report", str(report)),
-        env=elsewhere,
+        _demo("--headless", "--purchases", "5000", "--seed", "42", "--report", str(report), *flags),
+        env=environment,
         capture_output=True,
         text=True,
         timeout=170,
@@ -115,7 +133,7 @@ def test_headless_every_purchase_is_applied_and_listed(elsewhere: dict[str, str]
     assert found["events_per_s"] > 0
     assert found["seed"] == 42
     assert {"python", "trendloom", "faust-streaming", "broker", "store"} <= set(found["versions"])
-    assert list(Path(elsewhere["TMPDIR"]).iterdir()) == []
+    assert list(Path(environment["TMPDIR"]).iterdir()) == []
 
 
 @pytest.mark.timeout(120)
