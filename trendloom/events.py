@@ -1,4 +1,4 @@
-"""Every message that may travel, and ``decode_purchase``, the only way in.
+"""Every message that may travel, and ``decode_purchase`` (``decode_purchases`` for a batch), the only way in.
 
 The four models are the wire contract (schema version 1): JSON, UTF-8, one object a record. Nothing here knows Kafka.
 Read next: :mod:`trendloom.topics` for which topic carries which message.
@@ -7,8 +7,10 @@ Read next: :mod:`trendloom.topics` for which topic carries which message.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
+import msgspec
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -23,11 +25,13 @@ __all__ = [
     "DeadLetter",
     "Entry",
     "Purchase",
+    "PurchaseRecord",
     "RecommendationList",
     "RisingItem",
     "TrendSnapshot",
     "Version",
     "decode_purchase",
+    "decode_purchases",
     "encode",
 ]
 
@@ -63,6 +67,30 @@ class Purchase(_Message):
     store_id: Identifier | None = None
     variant_id: Identifier | None = Field(default=None, description="The size bought.")
     source: Literal["live", "synthetic", "replay"] = "live"
+
+
+_ReadIdentifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
+class PurchaseRecord(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A purchase as a batch reads it: the fields of :class:`Purchase`, checked alike, in an object made in no time.
+
+    It is no contract of its own: what it does not plainly accept (a further field, too), :class:`Purchase` decides.
+    """
+
+    schema_version: Literal[1]
+    event_id: uuid.UUID
+    customer_id: _ReadIdentifier
+    item_id: _ReadIdentifier
+    occurred_at: Annotated[int, msgspec.Meta(ge=EARLIEST_MS)]
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    price: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    store_id: _ReadIdentifier | None = None
+    variant_id: _ReadIdentifier | None = None
+    source: Literal["live", "synthetic", "replay"] = "live"
+
+
+_read = msgspec.json.Decoder(PurchaseRecord).decode
 
 
 class Version(BaseModel):
@@ -175,6 +203,36 @@ def decode_purchase(value: bytes | None, now_ms: int) -> Purchase:
             f"{FUTURE_LIMIT_MS // 1000} s. Action: send milliseconds since the epoch, UTC, and set the sender's clock.",
         )
     return purchase
+
+
+def decode_purchases(values: Sequence[bytes | None], now_ms: int) -> list[PurchaseRecord | BadMessage]:
+    """Return for each record's value, in order, its purchase, or why there is none: as :func:`decode_purchase` judges.
+
+    Several times faster than one after the other: a plainly good value never meets pydantic. A bad one raises nothing.
+
+    >>> good = (b'{"schema_version": 1, "event_id": "7f8de1cf-93fc-4b4f-9d3d-5f2c2f1f8f10", "customer_id": "c1",'
+    ...         b' "item_id": "i1", "occurred_at": 1600000000000}')
+    >>> bought, bad = decode_purchases([good, b"[1, 2"], now_ms=1600000000000)
+    >>> bought.item_id, bad.reason
+    ('i1', 'not_json')
+    """
+    latest_ms = now_ms + FUTURE_LIMIT_MS
+    found: list[PurchaseRecord | BadMessage] = []
+    for value in values:
+        try:
+            record = _read(value or b"")
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # the latter where a text is not UTF-8
+            found.append(_judged(value, now_ms))
+        else:
+            found.append(record if record.occurred_at <= latest_ms else _judged(value, now_ms))
+    return found
+
+
+def _judged(value: bytes | None, now_ms: int) -> PurchaseRecord | BadMessage:
+    try:
+        return PurchaseRecord(**dict(decode_purchase(value, now_ms)))
+    except BadMessage as bad:
+        return bad
 
 
 def _explained(value: bytes, error: ValidationError) -> BadMessage:
