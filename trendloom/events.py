@@ -230,7 +230,7 @@ def decode_purchases(values: Sequence[bytes | None], now_ms: int) -> list[Purcha
 
 def _judged(value: bytes | None, now_ms: int) -> PurchaseRecord | BadMessage:
     try:
-        return PurchaseRecord(**dict(decode_purchase(value, now_ms)))
+        return PurchaseRecord(**vars(decode_purchase(value, now_ms)))
     except BadMessage as bad:
         return bad
 
