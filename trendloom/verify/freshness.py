@@ -49,6 +49,21 @@ class DurationHistogram:
         for duration_ms in durations_ms:
             self.add(duration_ms)
 
+    def add_array(self, durations_ms: npt.NDArray[np.float64]) -> None:
+        """Count many durations at once.
+
+        >>> histogram = DurationHistogram()
+        >>> histogram.add_array(np.array([1.0, 2.0, 3.0]))
+        >>> histogram.count, histogram.longest_ms
+        (3, 3.0)
+        """
+        if not len(durations_ms):
+            return
+        places = _BUCKETS_PER_DOUBLING * np.log2(np.maximum(durations_ms, _LOWEST_MS) / _LOWEST_MS)
+        last = len(self._counts) - 1
+        self._counts += np.bincount(np.minimum(places, last).astype(np.int64), minlength=last + 1)
+        self.longest_ms = max(self.longest_ms, float(durations_ms.max()))
+
     def merge(self, other: DurationHistogram) -> None:
         """Count all that another histogram counted."""
         self._counts += other._counts

@@ -31,6 +31,16 @@ def test_merging_is_adding(some: list[float], others: list[float]) -> None:
     assert [one.quantile_ms(q) for q in (0.1, 0.5, 0.99)] == [both.quantile_ms(q) for q in (0.1, 0.5, 0.99)]
 
 
+@given(st.lists(st.floats(min_value=-1.0, max_value=1e12), max_size=200))
+def test_an_array_counts_as_its_values_do(durations: list[float]) -> None:
+    one, other = DurationHistogram(), DurationHistogram()
+    one.add_all(durations)
+    other.add_array(np.array(durations, np.float64))
+    assert (one.count, one.longest_ms) == (other.count, other.longest_ms)
+    shares = (0.01, 0.5, 0.99, 1.0)
+    assert [other.quantile_ms(q) for q in shares] == pytest.approx([one.quantile_ms(q) for q in shares], nan_ok=True)
+
+
 def test_nothing_has_no_quantile() -> None:
     assert math.isnan(DurationHistogram().quantile_ms(0.5))
 

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+
+from trendloom.events import Cause, RecommendationList, Version, encode
+from trendloom.verify.load_check import LoadCheck
+
+RUN = "7f8de1cf-93fc-4b4f-9d3d-"
+START_MS = 1_600_000_000_000
+
+
+def _list(number: int, version: int = 1, *, customer: str = "c1", epoch: int = 5, run: str = RUN) -> bytes:
+    return encode(
+        RecommendationList(
+            customer_id=customer,
+            version=Version(epoch=epoch, number=version),
+            cause=Cause(
+                event_id=uuid.UUID(f"{run}{number:012x}"),
+                item_id='"number":9}"sent_at":',
+                occurred_at=START_MS,
+                partition=1,
+                offset=2,
+            ),
+            sent_at=START_MS + number,
+            made_at=START_MS + 1,
+            preset="paper",
+            catalogue="f",
+            trendiness=0.5,
+            percentile=0.5,
+            entries=(),
+        )
+    )
+
+
+def _check() -> LoadCheck:
+    return LoadCheck(RUN.encode(), [10, 30])
+
+
+def test_lists_are_counted_in_their_part_with_their_freshness() -> None:
+    check = _check()
+    check.take([_list(9, 1), _list(10, 2), _list(29, 3)], START_MS + 100.0)
+    assert [part.listed for part in check.parts] == [1, 2]
+    assert check.parts[0].freshness.longest_ms == 91.0
+    assert check.parts[1].freshness.longest_ms == 90.0
+    assert check.parts[1].freshness.quantile_ms(0.5) == pytest.approx(71.0, rel=0.01)
+    assert check.missing(30) == 27
+    assert check.version_regressions == check.duplicate_lists == check.unreadable_lists == 0
+
+
+def test_json_of_any_layout_is_read() -> None:
+    check = _check()
+    pretty = json.dumps(json.loads(_list(3)), indent=2, sort_keys=True).encode()
+    check.take([pretty], START_MS + 13.0)
+    assert (check.listed, check.parts[0].freshness.longest_ms, check.unreadable_lists) == (1, 10.0, 0)
+
+
+def test_a_second_list_of_a_purchase_is_a_duplicate_and_counts_no_freshness() -> None:
+    check = _check()
+    check.take([_list(3)], START_MS + 13.0)
+    check.take([_list(3)], START_MS + 500.0)
+    assert (check.listed, check.duplicate_lists, check.version_regressions) == (1, 1, 0)
+    assert check.parts[0].freshness.longest_ms == 10.0
+
+
+def test_a_version_that_does_not_grow_is_seen() -> None:
+    check = _check()
+    check.take([_list(1, 4), _list(2, 4), _list(3, 1, customer="c2"), _list(4, 5)], START_MS + 13.0)
+    assert check.version_regressions == 1
+    check.take([_list(5, 1, epoch=6)], START_MS + 13.0)
+    assert check.version_regressions == 1, "a rebuilt state numbers anew"
+
+
+def test_lists_of_others_are_foreign() -> None:
+    check = _check()
+    check.take([_list(1, run="00000000-93fc-4b4f-9d3d-"), _list(30)], START_MS + 13.0)
+    assert (check.listed, check.foreign_lists) == (0, 2)
+
+
+@pytest.mark.parametrize("change", [(b'"sent_at":16', b'"sent_at":"16'), (b'"version"', b'"revision"')])
+def test_a_list_that_lacks_a_word_is_unreadable(change: tuple[bytes, bytes]) -> None:
+    check = _check()
+    value = _list(1).replace(*change)
+    if change[0] == b'"version"':
+        value = value.replace(b'"epoch"', b'"era"')
+    check.take([value], START_MS + 13.0)
+    assert (check.listed, check.unreadable_lists, check.missing(10)) == (0, 1, 10)
+
+
+def test_a_dead_letter_settles_its_purchase() -> None:
+    check = _check()
+    letter = json.dumps({"payload": json.dumps({"event_id": f"{RUN}{7:012x}"})}).encode()
+    check.take_dead_letter(letter)
+    check.take_dead_letter(letter)
+    check.take_dead_letter(b'{"payload": "something else"}')
+    check.take_dead_letter(b'{"payload": "' + RUN.encode() + b'"}')
+    assert (check.refused, check.missing(10)) == (1, 9)

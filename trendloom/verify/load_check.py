@@ -1,0 +1,163 @@
+"""Did every purchase of a load test get its list, and how soon? Checks of lists as bytes, at line rate.
+
+A purchase's number stands in its event id (``producers/load_records.py`` puts it there), so a list is checked by
+cutting five words out of its bytes; JSON is decoded only where they are not where they usually are. It never talks to
+Kafka. Read next: :mod:`trendloom.verify.saturation`; :mod:`trendloom.verify.stream_check` for lists of any purchases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import orjson
+
+from trendloom.verify.freshness import DurationHistogram
+
+__all__ = ["LoadCheck", "PartCheck"]
+
+_RUN_CHARACTERS, _NUMBER_DIGITS = 24, 12
+_Words = tuple[int, str, str, int, int]  # purchase number, customer, epoch, customer's purchase number, sent_at
+
+
+@dataclass(slots=True)
+class PartCheck:
+    """What came back of one part (a step) of the run; counts are lists, times are ms since the epoch."""
+
+    #: Purchases that have a list.
+    listed: int = 0
+    #: Intended send time of a purchase to its first list's arrival.
+    freshness: DurationHistogram = field(default_factory=DurationHistogram)
+    first_list_ms: float = 0.0
+    last_list_ms: float = 0.0
+
+
+class LoadCheck:
+    """Checks the lists of a run whose purchases are numbered 0 .. ``ends[-1]`` - 1; part i ends before ``ends[i]``.
+
+    ``run`` are the characters that its event ids begin with. Memory: a byte a purchase and about 100 a customer.
+
+    >>> run = b"7f8de1cf-93fc-4b4f-9d3d-"
+    >>> value = (b'{"schema_version":1,"customer_id":"c1","version":{"epoch":1,"number":1},"cause":{"event_id":"' + run
+    ...          + b'00000000000a","item_id":"i"},"sent_at":1000,"made_at":1004,"entries":[]}')
+    >>> check = LoadCheck(run, [8, 16])
+    >>> check.take([value, value], 1005.0)
+    >>> check.listed, check.duplicate_lists, check.parts[1].freshness.longest_ms
+    (1, 1, 5.0)
+    """
+
+    def __init__(self, run: bytes, ends: Sequence[int]) -> None:
+        self._run = run
+        self._ends = np.array(ends, np.int64)
+        self._seen = bytearray(int(self._ends[-1]) if len(self._ends) else 0)
+        self._latest: dict[str, tuple[str, int]] = {}
+        #: One for each part of the run.
+        self.parts = [PartCheck() for _ in ends]
+        #: Purchases that have a list.
+        self.listed = 0
+        #: A list of a purchase that had one before: allowed by at-least-once.
+        self.duplicate_lists = 0
+        #: Lists of purchases that this run did not send.
+        self.foreign_lists = 0
+        #: First lists whose version is not greater than all before it of that customer: must be 0.
+        self.version_regressions = 0
+        #: Lists of this run that hold no readable version or no ``sent_at``: must be 0.
+        self.unreadable_lists = 0
+        #: Purchases of this run that were set aside.
+        self.refused = 0
+
+    def take(self, values: Sequence[bytes], received_ms: float) -> None:
+        """Check records of the lists' topic, in the order of their partition, received at ``received_ms``."""
+        numbers: list[int] = []
+        sent_at: list[int] = []
+        run, seen, latest = self._run, self._seen, self._latest
+        for value in values:
+            at = value.find(run)
+            if at < 0:
+                self.foreign_lists += 1
+                continue
+            try:
+                number, customer, epoch, version, sent = _cut(value, at)
+            except ValueError:
+                try:
+                    number, customer, epoch, version, sent = _decoded(value)
+                except (ValueError, KeyError, TypeError):
+                    self.unreadable_lists += 1
+                    continue
+            if number >= len(seen):
+                self.foreign_lists += 1
+                continue
+            if seen[number]:
+                self.duplicate_lists += 1
+                continue
+            seen[number] = 1
+            before = latest.get(customer)
+            if before is None or before[0] != epoch or version > before[1]:
+                latest[customer] = (epoch, version)
+            else:
+                self.version_regressions += 1
+            numbers.append(number)
+            sent_at.append(sent)
+        if numbers:
+            self._count(numbers, sent_at, received_ms)
+
+    def take_dead_letter(self, value: bytes) -> None:
+        """Note a record of the dead letters' topic; one with a purchase of ours is awaited no longer."""
+        at = value.find(self._run)
+        if at < 0:
+            return
+        try:
+            number = _number(value, at)
+        except ValueError:
+            return
+        if number < len(self._seen) and not self._seen[number]:
+            self._seen[number] = 1
+            self.refused += 1
+
+    def missing(self, sent: int) -> int:
+        """Return how many of the first ``sent`` purchases have neither a list nor a dead letter."""
+        return sent - sum(self._seen[:sent])
+
+    def _count(self, numbers: list[int], sent_at: list[int], received_ms: float) -> None:
+        self.listed += len(numbers)
+        which = np.searchsorted(self._ends, numbers, side="right")
+        durations_ms = received_ms - np.array(sent_at, np.float64)
+        for part in np.unique(which).tolist():
+            found, mine = self.parts[part], which == part
+            found.listed += int(mine.sum())
+            found.freshness.add_array(durations_ms[mine])
+            found.first_list_ms = found.first_list_ms or received_ms
+            found.last_list_ms = received_ms
+
+
+def _number(value: bytes, at: int) -> int:
+    return int(value[at + _RUN_CHARACTERS : at + _RUN_CHARACTERS + _NUMBER_DIGITS], 16)
+
+
+def _cut(value: bytes, at: int) -> _Words:
+    """Cut the words out of a compact list whose event id begins ``at``; raises ValueError if one is not there."""
+    # index, not find: what is missing is a ValueError. No quote within a string can look like these, JSON escapes it
+    customer = value.index(b'"customer_id":"') + 15
+    epoch = value.index(b'"epoch":', customer) + 8
+    comma = value.index(b',"number":', epoch)
+    sent = value.index(b'"sent_at":', at) + 10
+    return (
+        _number(value, at),
+        value[customer : value.index(b'"', customer)].decode(),
+        value[epoch:comma].decode(),
+        int(value[comma + 10 : value.index(b"}", comma)]),
+        int(value[sent : value.index(b",", sent)]),
+    )
+
+
+def _decoded(value: bytes) -> _Words:
+    found = orjson.loads(value)
+    version = found["version"]
+    return (
+        int(found["cause"]["event_id"][_RUN_CHARACTERS:], 16),
+        str(found["customer_id"]),
+        str(version["epoch"]),
+        int(version["number"]),
+        int(found["sent_at"]),
+    )
