@@ -48,8 +48,8 @@ class LoadStep:
 
         Purchase k (0, 1 ...) of the step is due at start + 1000 * k / rate; ``start_ms`` is when the step began.
         """
-        times_ms: npt.NDArray[np.float64] = start_ms + np.arange(first, end) * (1000.0 / self.rate_per_s)
-        return np.floor(times_ms).astype(np.int64)
+        times_ms = start_ms + np.arange(first, end, dtype=np.float64) * (1000.0 / self.rate_per_s)
+        return times_ms.astype(np.int64)
 
 
 def plan_steps(rates_per_s: Sequence[float], step_s: float, *, first: int = 0) -> list[LoadStep]:

@@ -1,7 +1,7 @@
 """Does the stream keep up with what is offered? A verdict from counts over time.
 
 The backlog is what should have been sent by the schedule minus what has its list or a dead letter, so a sender that
-falls behind counts as much as a worker that does. Read next: :mod:`trendloom.verify.load_check`, which counts the lists.
+falls behind counts as much as a worker that does. Read next: :mod:`trendloom.verify.load_check`.
 """
 
 from __future__ import annotations
