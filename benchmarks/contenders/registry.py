@@ -1,0 +1,71 @@
+"""Who takes part: how each contender is started, whether it commits to the group, and what was swept for it.
+
+It imports no contender: those run in processes of their own, peers in an environment of their own. Read next:
+:mod:`benchmarks.contenders.workshop` for the work that all of them do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["CONTENDERS", "Contender"]
+
+Knobs = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """``module`` is what Python is started with; ``peer`` means: in the peers' environment, not in the project's."""
+
+    name: str
+    title: str
+    module: tuple[str, ...]
+    peer: bool = False
+    commits: bool = True
+    #: Each entry of a sweep replaces some knobs; the default ones are in the contender's file.
+    sweep: tuple[Knobs, ...] = field(default=())
+
+
+CONTENDERS: dict[str, Contender] = {
+    contender.name: contender
+    for contender in (
+        Contender("ours", "Trendloom (`trendloom worker`)", ("launch.cli", "worker", "--log-level", "WARNING")),
+        Contender(
+            "plain",
+            "plain aiokafka loop, same functions",
+            ("benchmarks.contenders.plain_loop",),
+            sweep=tuple({"max_records": size} for size in (250, 500, 1000)),
+        ),
+        Contender(
+            "quix",
+            "Quix Streams, batching sink, same functions",
+            ("benchmarks.contenders.quix_streams",),
+            peer=True,
+            sweep=(
+                *({"commit_every": size} for size in (500, 2000, 5000, 20_000)),
+                {"commit_every": 5000, "step": 2000},
+                {"commit_every": 5000, "linger_ms": 20},
+            ),
+        ),
+        Contender(
+            "bytewax",
+            "Bytewax, same functions, no commit to the group",
+            ("bytewax.run", "benchmarks.contenders.bytewax_flow:build_flow()"),
+            peer=True,
+            commits=False,
+            sweep=(*({"batch": size} for size in (250, 500, 1000, 2000)), {"batch": 500, "linger_ms": 5}),
+        ),
+        Contender(
+            "stock_faust",
+            "stock Faust, `take`, `topic.send`, same functions",
+            ("benchmarks.contenders.stock_faust",),
+            sweep=(
+                *({"take": size} for size in (100, 500, 2000)),
+                {"within_s": 0.2},
+                {"linger_s": 0.0},
+                {"linger_s": 0.02},
+                {"poll_records": 500},
+            ),
+        ),
+    )
+}
