@@ -18,7 +18,7 @@ COPY launch launch
 COPY models models
 COPY producers producers
 COPY trendloom trendloom
-RUN pip install -c requirements.lock '.[dashboard]'
+RUN pip install -c requirements.lock '.[dashboard,fast]'
 
 USER trendloom
 WORKDIR /home/trendloom

@@ -49,9 +49,9 @@ generate: $(VENV)/.installed-dev ## Write the generated files anew: config/defau
 lock: ## Compile requirements.lock and requirements-vision.lock anew from pyproject.toml
 	@[ -x var/lock/bin/uv ] || { $(PYTHON) -m venv var/lock && var/lock/bin/pip install -q uv; }
 	var/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-annotate \
-		--no-emit-index-url --quiet --upgrade --extra dashboard --extra dev -o requirements.lock
+		--no-emit-index-url --quiet --upgrade --extra dashboard --extra fast --extra dev -o requirements.lock
 	var/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-annotate \
-		--no-emit-index-url --quiet --upgrade --extra dashboard --extra dev --extra vision -c requirements.lock \
+		--no-emit-index-url --quiet --upgrade --extra dashboard --extra fast --extra dev --extra vision -c requirements.lock \
 		-o requirements-vision.lock
 
 clean: ## Remove .venv and everything that was built or cached (var/ stays: it holds what you made)
@@ -66,12 +66,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/python
 	@echo "Installing Trendloom into $(VENV) (once; under a minute) ..."
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dashboard]'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dashboard,fast]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml requirements.lock | $(VENV)/bin/python
 	@echo "Installing Trendloom and its development tools into $(VENV) (once) ..."
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dashboard,dev]'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dashboard,fast,dev]'
 	@touch $(VENV)/.installed $@
 
 $(JARS)/.fetched: launch/kafka-pom.xml

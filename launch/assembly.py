@@ -5,6 +5,7 @@ Read next: :mod:`launch.commands.worker` for the shortest use.
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import time
 import uuid
@@ -25,6 +26,7 @@ from trendloom.state.on_redis import RedisStore, connect
 from trendloom.state.rules import StateRules
 
 __all__ = [
+    "can_compile",
     "catalogue_path",
     "clock_ms",
     "list_rules",
@@ -35,6 +37,11 @@ __all__ = [
     "state_rules",
     "topic_names",
 ]
+
+
+def can_compile() -> bool:
+    """Return whether numba is installed (the extra ``fast``): lists are then made some ten times faster."""
+    return importlib.util.find_spec("numba") is not None
 
 
 def clock_ms() -> int:
@@ -102,8 +109,10 @@ async def seed_initial_popularity(settings: Settings, counts: Mapping[str, float
         await store.close()
 
 
-async def open_refresher(settings: Settings, store: RedisStore, catalogue: Catalogue) -> Refresher:
-    """Return a refresher with its items read from the store."""
+async def open_refresher(
+    settings: Settings, store: RedisStore, catalogue: Catalogue, *, compiled: bool = False
+) -> Refresher:
+    """Return a refresher with its items read from the store; ``compiled`` lists need :func:`can_compile`."""
     refresher = Refresher(
         store,
         catalogue,
@@ -113,6 +122,7 @@ async def open_refresher(settings: Settings, store: RedisStore, catalogue: Catal
         worker=f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
         follow_every_s=settings.state.mirror_refresh_ms / 1000.0,
         monotonic=time.monotonic,
+        compiled=compiled,
     )
     await refresher.open(clock_ms())
     return refresher

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 from agents.app import Names, WorkerRules, build_app
 from agents.runner import run_worker
 from config.settings import Settings
-from launch.assembly import open_catalogue, open_refresher, open_store, state_rules, topic_names
+from launch.assembly import can_compile, open_catalogue, open_refresher, open_store, state_rules, topic_names
 from launch.compose import kafka_ssl_context
 from launch.topic_identity import check_topic
 
 __all__ = ["serve", "worker_rules"]
+
+log = logging.getLogger(__name__)
 
 
 def worker_rules(settings: Settings) -> WorkerRules:
@@ -40,7 +44,9 @@ async def serve(settings: Settings) -> None:
     catalogue = open_catalogue(settings)
     store = open_store(settings)
     try:
-        refresher = await open_refresher(settings, store, catalogue)
+        if not can_compile():
+            log.warning("Lists are made by numpy, slowly. Action: pip install 'trendloom[fast]'")
+        refresher = await open_refresher(settings, store, catalogue, compiled=can_compile())
         purchases, recommendations, dead_letters, trends = topic_names(settings)
         await check_topic(settings, store, purchases)
         worker = build_app(

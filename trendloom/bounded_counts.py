@@ -15,6 +15,7 @@ __all__ = ["CHUNK", "BoundedCounts"]
 CHUNK = 64
 
 Ints = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
 
 
 class BoundedCounts:
@@ -99,6 +100,13 @@ class BoundedCounts:
         columns[missing] = -1
         counts[missing] = 0
         return columns, counts
+
+    def arrays(self) -> tuple[Int32s, Int32s, Int32s, Int32s]:
+        """Return what is underneath, for compiled readers: each row's slot (-1: none); by slot columns, counts, length.
+
+        Good until the next ``add`` or ``set_row``; nothing may be changed.
+        """
+        return self._slot, self._columns, self._counts, self._length
 
     def rows(self) -> npt.NDArray[np.int64]:
         """Return the numbers of all rows that hold anything, ascending."""

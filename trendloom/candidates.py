@@ -6,8 +6,6 @@ just bought never comes back. How much this loses against scoring every item is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,21 +15,12 @@ from trendloom.relevance.presets import Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.score import Pairs, Question, score
 from trendloom.relevance.standing import Standing
+from trendloom.relevance.top_k import TopK
 
 __all__ = ["TopK", "propose", "recommend", "top_k"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TopK:
-    """B lists: items (B, k), the best first, padded with -1; scores (B, k); parts (B, k, P), which sum to them."""
-
-    items: npt.NDArray[np.int32]
-    scores: Floats
-    parts: Floats
-    part_names: tuple[str, ...]
 
 
 def recommend(

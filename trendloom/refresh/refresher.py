@@ -11,11 +11,12 @@ import asyncio
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from trendloom.candidates import TopK, recommend
+from trendloom.candidates import recommend
 from trendloom.catalogue.garment import Catalogue
 from trendloom.errors import InputError, StateLost
 from trendloom.refresh.assortment import features_by_number
@@ -24,12 +25,16 @@ from trendloom.relevance.features import ItemDynamics, ItemFeatures
 from trendloom.relevance.presets import Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.standing import Standing
+from trendloom.relevance.top_k import TopK
 from trendloom.relevance.transitions import Transitions
 from trendloom.state.customer import NO_ITEM, Customer, padded_entries, trendiness
 from trendloom.state.fold import Arrival, Listed, Prepared, Tally, customers_of, prepare
 from trendloom.state.mirror import Mirror
 from trendloom.state.rules import LANDMARK_MS, StateRules
 from trendloom.state.store import STATE_LOST, Before, Change, Outcome, Partition, Store
+
+if TYPE_CHECKING:  # numba is an extra
+    from trendloom.relevance.compiled.ranker import Ranker
 
 __all__ = ["Applied", "ListRules", "Refresher"]
 
@@ -67,6 +72,7 @@ class Refresher:
     """Owns a worker's copy of the items and takes batches through it, one at a time.
 
     Call ``apply``, then ``score``, then ``settle`` for each batch; ``apply`` waits until the batch before is settled.
+    With ``compiled`` lists are made by :mod:`trendloom.relevance.compiled` (needs numba), else by numpy.
     """
 
     def __init__(
@@ -80,6 +86,7 @@ class Refresher:
         worker: str,
         follow_every_s: float,
         monotonic: Callable[[], float],
+        compiled: bool = False,
     ) -> None:
         self._store = store
         self.catalogue = catalogue
@@ -102,6 +109,8 @@ class Refresher:
         self._standing_version = 0
         self._standing_until_s = 0.0
         self._number_of_row: Ints = np.empty(0, np.int64)
+        self._compiled = compiled
+        self._ranker: Ranker | None = None
         self._features: ItemFeatures
         self._dynamics: ItemDynamics
         hashes = {zlib.crc32(name.encode()) or 1: place for place, name in enumerate(stores)}
@@ -116,6 +125,8 @@ class Refresher:
         self.mirror.on_pairs = self._learn
         self.mirror.on_reload = self._rebuild
         self._rebuild()
+        if self._ranker is not None:  # compiled now, or read from disk: not while a purchase waits
+            self._top_k(self._question([], [], [], trendinesses=[], percentiles=[]))
         return self.epoch
 
     async def assigned(self, partition: Partition) -> tuple[int, int | None]:
@@ -192,6 +203,8 @@ class Refresher:
         return self._top_k(self._query(applied.listed))
 
     def _top_k(self, query: Query) -> TopK:
+        if self._ranker is not None:
+            return self._ranker.rank(query, self._dynamics, self._stand())
         return recommend(
             query,
             self._features,
@@ -224,6 +237,8 @@ class Refresher:
     def settle(self, applied: Applied) -> None:
         """Let the worker's copy of the items catch up with a scored batch."""
         self.mirror.advance(applied.change.items)
+        if self._ranker is not None:
+            self._ranker.touch(applied.change.items.numbers, self._dynamics)
         self._settled.set()
 
     def encode(self, applied: Applied, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
@@ -311,6 +326,7 @@ class Refresher:
                 msg = f"the state has room for {rules.max_items} items, the catalogue holds {len(self.catalogue)}"
                 raise ValueError(msg)
             self._features = features_by_number(self.catalogue, numbers, room, self._stores)
+            self._ranker = self._new_ranker() if self._compiled else None
         product, group = self._features.product, self._features.group
         self._dynamics = ItemDynamics(
             purchases=mirror.purchases,
@@ -330,6 +346,20 @@ class Refresher:
             ),
         )
         self._standing = None
+        if self._ranker is not None:
+            self._ranker.touch(None, self._dynamics)
+
+    def _new_ranker(self) -> Ranker:
+        from trendloom.relevance.compiled.ranker import Ranker
+
+        return Ranker(
+            self._features,
+            self._list_rules.preset,
+            k=self._list_rules.top_k,
+            exclude_other_views=self._list_rules.exclude_other_views,
+            history_length=self._rules.history_length,
+            co_limit=self._rules.co_purchase_limit,
+        )
 
     def _query(self, listed: list[Listed]) -> Query:
         return self._question(

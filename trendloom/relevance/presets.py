@@ -55,7 +55,7 @@ class Preset:
     just_bought_s: float = 43_200.0
     #: distance at which proximity has fallen to 1/e, km
     proximity_scale_km: float = 100.0
-    #: how many candidates each source may propose
+    #: how many candidates each source may propose; compiled, "popular" takes the place of all but "neighbours"
     retrieve: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -85,7 +85,14 @@ PRESETS: Mapping[str, Preset] = {
         weights={"visual": 0.4, "popularity_fit": 0.2, "category": 0.0, "gender": 0.0, "proximity": 0.0},
         scaling="extremes",
         fit_exponent=4.0,
-        retrieve={"neighbours": 64, "trending": 60, "variants": 24, "groups": 4, "in_group": 30},
+        retrieve={
+            "neighbours": 64,
+            "trending": 60,
+            "variants": 24,
+            "groups": 4,
+            "in_group": 30,
+            "popular": 2048,
+        },
     ),
     "balanced": Preset(
         name="balanced",
@@ -101,6 +108,13 @@ PRESETS: Mapping[str, Preset] = {
             "proximity": 0.005,
             "repurchase": 0.02,
         },
-        retrieve={"neighbours": 10, "trending": 20, "variants": 24, "co_purchase": 60, "groups": 5, "in_group": 8},
+        retrieve={
+            "neighbours": 20,
+            "trending": 20,
+            "variants": 24,
+            "co_purchase": 60,
+            "groups": 16,
+            "in_group": 12,
+        },
     ),
 }

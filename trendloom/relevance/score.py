@@ -105,11 +105,8 @@ class Question:
     @cached_property
     def group_chances(self) -> Floats:
         """Chance (B, G) of the next item's group, given the groups of the history, each weighed by its recency."""
-        counts = self.dynamics.transitions.groups
         n_groups = self.features.n_groups
-        if counts.shape[0] < n_groups:  # nothing learnt yet
-            return np.zeros((self.query.size, n_groups))
-        chance = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+        chance = self.dynamics.transitions.chances(n_groups)
         group = _coded(self.features.group, self.history)
         row, position = np.nonzero((group >= 0) & (self.recency > 0))
         weight = np.zeros((self.query.size, n_groups))

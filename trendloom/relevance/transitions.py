@@ -53,6 +53,12 @@ class Transitions:
             learned.learn(here[place], columns[place, column], counts[place, column])
         return learned
 
+    def chances(self, n_groups: int) -> npt.NDArray[np.float64]:
+        """Return the chance (G, G) of each group after each group; all 0 after one of which nothing is known."""
+        if self.groups.shape[0] < n_groups:  # nothing learnt yet
+            return np.zeros((n_groups, n_groups))
+        return np.asarray(self.groups / np.maximum(self.groups.sum(axis=1, keepdims=True), 1.0), np.float64)
+
     def learn(self, rows: npt.ArrayLike, columns: npt.ArrayLike, weights: npt.ArrayLike) -> None:
         """Add weights (P,) in half units to the pairs (rows (P,), columns (P,)); each pair comes in both directions."""
         row, column = np.asarray(rows, np.int64), np.asarray(columns, np.int64)

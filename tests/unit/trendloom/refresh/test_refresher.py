@@ -68,7 +68,12 @@ def one(event: int, customer: str = "ann", item: int = 0, at_ms: int = START_MS)
 
 
 async def opened(
-    store: InProcessStore, *, worker: str = "w", catalogue: Catalogue = CATALOGUE, clock: Clock | None = None
+    store: InProcessStore,
+    *,
+    worker: str = "w",
+    catalogue: Catalogue = CATALOGUE,
+    clock: Clock | None = None,
+    compiled: bool = False,
 ) -> Refresher:
     refresher = Refresher(
         store,
@@ -79,6 +84,7 @@ async def opened(
         worker=worker,
         follow_every_s=1.0,
         monotonic=clock or Clock(),
+        compiled=compiled,
     )
     await refresher.open(START_MS)
     return refresher
@@ -101,8 +107,10 @@ def listed(refresher: Refresher, batch: Applied) -> list[Listing]:
     return [Listing(raw, orjson.loads(raw)) for raw in raws]
 
 
-async def run(log: Sequence[Purchase], size: int, *, store: InProcessStore | None = None) -> list[Listing]:
-    refresher = await opened(store or InProcessStore())
+async def run(
+    log: Sequence[Purchase], size: int, *, store: InProcessStore | None = None, compiled: bool = False
+) -> list[Listing]:
+    refresher = await opened(store or InProcessStore(), compiled=compiled)
     lists = []
     for start in range(0, len(log), size):
         lists += listed(refresher, await applied(refresher, log[start : start + size], start))
@@ -411,6 +419,29 @@ def test_items_that_the_catalogue_does_not_know_are_counted_and_recommended_by_c
         assert "stranger" in parts
         assert parts["stranger"]["co_purchase"] > 0
         assert (await store.item_ids())[40:] == ["stranger"]
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("size", [1, 30])
+def test_compiled_lists_are_those_of_numpy_and_the_state_is_the_same(size: int) -> None:
+    """Batch after batch, an item among them that the catalogue learns of on the way."""
+    log = made_log(150)
+    strange = Purchase.model_validate({**one(997, "c1", 7).model_dump(), "item_id": "stranger"})
+    log = [*log[:60], strange, *log[60:]]
+
+    async def check() -> None:
+        ours, theirs = InProcessStore(), InProcessStore()
+        compiled = await run(log, size, store=ours, compiled=True)
+        reference = await run(log, size, store=theirs)
+        assert len(compiled) == len(reference)
+        for one_list, other in zip(compiled, reference, strict=True):
+            assert one_list.told["percentile"] == other.told["percentile"]
+            found, wanted = one_list.told["entries"], other.told["entries"]
+            assert [entry["item_id"] for entry in found] == [entry["item_id"] for entry in wanted]
+            for entry, same in zip(found, wanted, strict=True):
+                assert entry["parts"] == pytest.approx(same["parts"], abs=2e-6)
+        assert {name async for name in ours.customers()} == {name async for name in theirs.customers()}
 
     asyncio.run(check())
 

@@ -1,0 +1,105 @@
+"""The compiled ranker against its reference, the numpy form: the same items, scores and parts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_shop import asking, shop, some_histories
+
+from evaluation.light_loop import LightLoop
+from trendloom.candidates import recommend
+from trendloom.relevance.compiled.ranker import Ranker
+from trendloom.relevance.presets import PRESETS, Preset
+from trendloom.relevance.query import Query
+from trendloom.relevance.standing import Standing
+from trendloom.relevance.top_k import TopK
+
+ALL_PARTS = {"category": 0.3, "gender": 0.2, "proximity": 0.1}
+
+
+def ranked(
+    loop: LightLoop, query: Query, preset: Preset, *, views: bool = True, k: int = 10, touched: bool = True
+) -> TopK:
+    ranker = Ranker(
+        loop.features, preset, k=k, exclude_other_views=views, history_length=query.history.shape[1], co_limit=128
+    )
+    if touched:
+        ranker.touch(None, loop.dynamics)
+    return ranker.rank(query, loop.dynamics, Standing(loop.features, loop.dynamics))
+
+
+def assert_same(compiled: TopK, reference: TopK) -> None:
+    assert compiled.part_names == reference.part_names
+    assert compiled.items.tolist() == reference.items.tolist()
+    assert np.abs(compiled.scores - reference.scores).max() < 1e-6
+    assert np.abs(compiled.parts - reference.parts).max() < 1e-6
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("views", [False, True])
+@pytest.mark.parametrize("weights", [{}, ALL_PARTS, {"repurchase": 0.0}, {"visual": -0.2}], ids=str)
+def test_balanced_lists_are_those_of_the_numpy_form(seed: int, weights: dict[str, float], *, views: bool) -> None:
+    loop = shop(seed, n=200, events=900)
+    query = asking(some_histories(seed, 50, n=200))
+    preset = PRESETS["balanced"].weighing(weights)
+    reference = recommend(query, loop.features, loop.dynamics, preset, k=10, exclude_other_views=views)
+    assert_same(ranked(loop, query, preset, views=views), reference)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("views", [False, True])
+@pytest.mark.parametrize("weights", [{}, ALL_PARTS], ids=str)
+def test_paper_lists_are_those_of_exhaustive_scoring(seed: int, weights: dict[str, float], *, views: bool) -> None:
+    """Neighbours and popular items are enough: an item that is neither cannot reach the k best."""
+    loop = shop(seed, n=200, events=900)
+    query = asking(some_histories(seed, 50, n=200))
+    preset = PRESETS["paper"].weighing(weights)
+    reference = recommend(query, loop.features, loop.dynamics, preset, k=10, exclude_other_views=views, exhaustive=True)
+    assert_same(ranked(loop, query, preset, views=views), reference)
+
+
+def test_other_exponents_and_few_items() -> None:
+    loop = shop(7, n=12, events=60)
+    query = asking(some_histories(7, 30, n=12))
+    for preset in (replace(PRESETS["paper"], fit_exponent=3.0), replace(PRESETS["balanced"], fit_exponent=1.5)):
+        reference = recommend(query, loop.features, loop.dynamics, preset, k=15, exclude_other_views=False)
+        assert_same(ranked(loop, query, preset, views=False, k=15), reference)
+        assert (reference.items == -1).any()
+
+
+def test_an_item_that_the_catalogue_does_not_know_asks_for_a_list_too() -> None:
+    loop = shop(8, n=100)
+    query = asking([[(500, 0), (3, 1000)], [(4, 0)]])
+    for name in ("balanced", "paper"):
+        reference = recommend(query, loop.features, loop.dynamics, PRESETS[name], k=10, exclude_other_views=True)
+        compiled = ranked(loop, query, PRESETS[name])
+        assert compiled.items[1].tolist() == reference.items[1].tolist()
+        assert np.abs(compiled.scores[0] - reference.scores[0]).max() < 1e-6
+
+
+def test_a_ranker_that_was_not_told_of_a_change_does_not_see_it() -> None:
+    """The counts are copies: whoever changes them must touch, and touching the changed items is enough."""
+    loop = shop(9, n=100)
+    query = asking(some_histories(9, 40, n=100))
+    preset = PRESETS["balanced"]
+    ranker = Ranker(loop.features, preset, k=10, exclude_other_views=True, history_length=8, co_limit=128)
+    standing = Standing(loop.features, loop.dynamics)
+    ranker.touch(None, loop.dynamics)
+    before = ranker.rank(query, loop.dynamics, standing)
+    loop.dynamics.purchases[:50] += 1000
+    assert ranker.rank(query, loop.dynamics, standing).scores.tolist() == before.scores.tolist()
+    ranker.touch(np.arange(50), loop.dynamics)
+    after = ranker.rank(query, loop.dynamics, standing)
+    assert after.scores.tolist() != before.scores.tolist()
+    assert_same(
+        after,
+        recommend(query, loop.features, loop.dynamics, preset, k=10, exclude_other_views=True, standing=standing),
+    )
+
+
+def test_no_purchases_no_lists() -> None:
+    loop = shop(10, n=50)
+    nothing = Query(*(getattr(asking([[(1, 0)]]), name)[:0] for name in Query.__dataclass_fields__))
+    assert ranked(loop, nothing, PRESETS["balanced"]).items.shape == (0, 10)

@@ -1,0 +1,138 @@
+"""The arrays that the compiled kernel reads: what it is told of items, the stream, the preset and the purchases.
+
+Plain tuples of arrays, because the kernel can unpack nothing else. Read next:
+:mod:`trendloom.relevance.compiled.kernel`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["CARD", "Asked", "Items", "Live", "Scratch", "Weighing"]
+
+Bytes = npt.NDArray[np.int8]
+Ints = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+
+#: All that is asked of an item while it is weighed, in one cache line: most of the time goes into fetching it.
+CARD = np.dtype(
+    [
+        ("slot", "i8"),  # where the present purchase has noted the item: stamp * 2^24 + place
+        ("slow", "f8"),
+        ("product", "i4"),
+        ("view_group", "i4"),
+        ("photo_row", "i4"),
+        ("purchases", "i4"),
+        ("percentile", "f4"),
+        ("total", "f4"),
+        ("group_share", "f4"),
+        ("product_share", "f4"),
+        ("group", "i2"),
+        ("category", "i2"),
+        ("store", "i2"),
+        ("gender", "i2"),
+    ],
+    align=True,
+)
+
+
+class Items(NamedTuple):
+    """N items; lists end to end as in :class:`~trendloom.relevance.features.Lists`."""
+
+    cards: npt.NDArray[np.void]  # (N,) of CARD
+    photos: Singles  # (P, D)
+    tables: Singles  # (N, T), or (0, 0)
+    neighbours: Int32s  # (N, M)
+    neighbour_similarity: Singles  # (N, M)
+    lowest: Int32s  # (N, L)
+    lowest_similarity: Singles  # (N, L)
+    variant_starts: Ints  # (products + 1,)
+    variant_items: Ints
+    latitude_deg: Floats  # (S,)
+    longitude_deg: Floats  # (S,)
+    affinity: Floats  # (C + 1, C + 1), the last row and column for the unknown category
+    whole_lists: bool  # whether every similarity that is not in an item's list is at most the list's last
+
+
+class Live(NamedTuple):
+    """What the stream says: counts as they are, and how all items stand (:mod:`trendloom.relevance.standing`)."""
+
+    slow_rate_per_ms: float
+    landmark_ms: int
+    co_slot: Int32s
+    co_columns: Int32s
+    co_counts: Int32s
+    co_length: Int32s
+    product_slot: Int32s
+    product_columns: Int32s
+    product_counts: Int32s
+    product_length: Int32s
+    chance: Floats  # (G, G)
+    by_popularity: Ints
+    product_purchases: Floats  # (products,)
+    group_starts: Ints  # (G + 1,)
+    group_items: Ints
+    least: Ints  # the least popular items by total
+    most: Ints  # the most popular ones
+    popular: Ints  # (K,) the items of greatest total, ascending; presets of extremes only
+    popular_total: Floats  # (K,)
+
+
+class Weighing(NamedTuple):
+    """A preset in numbers."""
+
+    weights: Floats  # (11,)
+    places: Ints  # (11,) column of the part in the answer, -1 where it weighs nothing
+    extremes: bool
+    fit_exponent: float
+    position_decay: float
+    day_decay: float
+    shrinkage: float
+    damping: float
+    product_shrinkage: float
+    variant_share: float
+    just_bought_ms: int
+    scale_km: float
+    neighbours: int
+    trending: int
+    variants: int
+    co_purchase: int
+    groups: int
+    in_group: int
+    exclude_other_views: bool
+
+
+class Asked(NamedTuple):
+    """The purchases: :class:`~trendloom.relevance.query.Query`."""
+
+    item: Int32s  # (B,)
+    history: Int32s  # (B, H)
+    history_ms: Ints  # (B, H)
+    at_ms: Ints  # (B,)
+    stores: npt.NDArray[np.int16]  # (B, H)
+    trendiness: Floats  # (B,)
+
+
+class Scratch(NamedTuple):
+    """Room to work in, made once; a slot array says where an item (product) of the present purchase is noted."""
+
+    product_slot: Ints  # (products,)
+    stamp: Ints  # (1,)
+    item: Int32s  # (R,) items noted
+    wanted: Bytes  # (R,) 1 candidate, 0 only noted, -1 must not be listed
+    co: Floats  # (R,) co-purchase evidence
+    cosine: Floats  # (R,) NaN where not known yet
+    repurchase: Floats  # (R,)
+    value: Floats  # (R,)
+    order: Ints  # (R,) places of candidates
+    high: Floats  # (R,) upper bound of the score
+    parts: Floats  # (R, 11)
+    product_co: Floats  # (R',)
+    product_recency: Floats  # (R',)
+    chances: Floats  # (G,)
+    near: Floats  # (S,)

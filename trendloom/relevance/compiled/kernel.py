@@ -1,0 +1,422 @@
+"""The relevance function as one compiled kernel: the parts, candidates and order of :mod:`trendloom.candidates`.
+
+The numpy form there is the reference, and tests hold this one against it; here a list costs microseconds. Beyond the
+reference's candidates, a preset that scales by extremes (``paper``) is also shown whatever may still beat the k-th best
+by its popularity, so its lists are those of exhaustive scoring. Read next:
+:mod:`trendloom.relevance.compiled.ranker`, which prepares the arrays.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from trendloom.relevance.compiled.steps import (
+    PLACE,
+    SHIFT,
+    best_insert,
+    haversine_km,
+    in_history,
+    jit,
+    kth_greatest,
+    note,
+    note_product,
+    power,
+    scaled,
+    similarity,
+    visual,
+    worth_a_look,
+)
+
+__all__ = ["rank"]
+
+DAY_MS = 86_400_000
+NEUTRAL = 0.5
+UNISEX = 3
+
+# places in Weighing.weights: the order of presets.PART_NAMES
+CO_PURCHASE, PRODUCT_CO_PURCHASE, TRANSITION, VARIANTS, POPULARITY, VISUAL = 0, 1, 2, 3, 4, 5
+POPULARITY_FIT, CATEGORY, GENDER, PROXIMITY, REPURCHASE = 6, 7, 8, 9, 10
+N_PARTS = 11
+
+
+@jit
+def rank(q, popular_cosine, items, live, w, s, out_item, out_score, out_parts):
+    """Write the top k of every purchase into out_item (B, k), out_score (B, k) and out_parts (B, k, P)."""
+    cards, photos, tables = items.cards, items.photos, items.tables
+    neighbours, neighbour_similarity = items.neighbours, items.neighbour_similarity
+    lowest, lowest_similarity = items.lowest, items.lowest_similarity
+    variant_starts, variant_items = items.variant_starts, items.variant_items
+    latitude_deg, longitude_deg, affinity = items.latitude_deg, items.longitude_deg, items.affinity
+    co_slot, co_columns, co_counts, co_length = live.co_slot, live.co_columns, live.co_counts, live.co_length
+    pr_slot, pr_columns = live.product_slot, live.product_columns
+    pr_counts, pr_length = live.product_counts, live.product_length
+    chance, by_popularity, product_purchases = live.chance, live.by_popularity, live.product_purchases
+    group_starts, group_items = live.group_starts, live.group_items
+    least_items, most_items = live.least, live.most
+    popular, popular_total = live.popular, live.popular_total
+    q_item, q_history, q_history_ms, q_at_ms = q.item, q.history, q.history_ms, q.at_ms
+    q_stores, q_trendiness = q.stores, q.trendiness
+    noted, wanted, co, cosine, repurchase = s.item, s.wanted, s.co, s.cosine, s.repurchase
+    value, high_of, parts, order = s.value, s.high, s.parts, s.order
+    product_slot, product_co, product_recency = s.product_slot, s.product_co, s.product_recency
+    chances, near = s.chances, s.near
+    extremes, fit_exponent = w.extremes, w.fit_exponent
+    size, n_products = cards.shape[0], variant_starts.shape[0] - 1
+    n_groups, n_stores = chances.shape[0], latitude_deg.shape[0]
+    width, k = q_history.shape[1], out_item.shape[1]
+    known = np.empty(width, np.int64)  # history as the catalogue knows it, -1 else
+    recency = np.empty(width)
+    best_score, best_item, best_place = np.empty(k), np.empty(k, np.int64), np.empty(k, np.int64)
+    best_groups = np.empty(max(w.groups, 1), np.int64)
+    votes = np.zeros(5, np.int64)
+    weights, places = w.weights, w.places
+    with_visual = places[VISUAL] >= 0
+    with_products = places[PRODUCT_CO_PURCHASE] >= 0
+    for b in range(q_item.shape[0]):
+        s.stamp[0] += 1
+        stamp = s.stamp[0]
+        n = n_seen = 0
+        at_ms = q_at_ms[b]
+        bought = q_item[b] if 0 <= q_item[b] < size else -1
+
+        # the history: what is known of it, how recent it is, what it bars
+        position = 0
+        for j in range(width):
+            item = q_history[b, j]
+            known[j] = item if 0 <= item < size else -1
+            recency[j] = 0.0
+            if item < 0:
+                continue
+            days = max(at_ms // DAY_MS - q_history_ms[b, j] // DAY_MS, 0)
+            if not in_history(item, q_history[b], j):
+                recency[j] = w.position_decay**position * w.day_decay**days
+                position += 1
+            if known[j] >= 0:
+                place, n = note(known[j], n, stamp, cards, noted, wanted, co, cosine, repurchase)
+                repurchase[place] += recency[j]
+                if (
+                    places[REPURCHASE] < 0
+                    or weights[REPURCHASE] <= 0.0
+                    or days == 0
+                    or at_ms - q_history_ms[b, j] < w.just_bought_ms
+                ):
+                    wanted[place] = -1
+        view = cards[bought].view_group if w.exclude_other_views and bought >= 0 else -1
+
+        # evidence: items and products bought together with those of the history
+        if places[CO_PURCHASE] >= 0 or w.co_purchase > 0:
+            for j in range(width):
+                item = q_history[b, j]
+                if recency[j] <= 0.0 or item < 0 or item >= co_slot.shape[0]:
+                    continue
+                slot = co_slot[item]
+                if slot < 0:
+                    continue
+                for c in range(co_length[slot]):
+                    column = co_columns[slot, c]
+                    if 0 <= column < size:
+                        place, n = note(column, n, stamp, cards, noted, wanted, co, cosine, repurchase)
+                        co[place] += recency[j] * (0.5 * co_counts[slot, c])
+        n_noted = n
+        for j in range(width):
+            if known[j] < 0 or recency[j] <= 0.0:
+                continue
+            product = cards[known[j]].product
+            if product < 0:
+                continue
+            place, n_seen = note_product(product, n_seen, stamp, product_slot, product_co, product_recency)
+            product_recency[place] += recency[j]
+            if with_products and product < pr_slot.shape[0]:
+                slot = pr_slot[product]
+                if slot >= 0:
+                    for c in range(pr_length[slot]):
+                        column = pr_columns[slot, c]
+                        if 0 <= column < n_products:
+                            place, n_seen = note_product(
+                                column, n_seen, stamp, product_slot, product_co, product_recency
+                            )
+                            product_co[place] += recency[j] * (0.5 * pr_counts[slot, c])
+
+        # candidates
+        if w.co_purchase > 0:
+            met = 0
+            for place in range(n_noted):
+                if co[place] > 0.0:
+                    high_of[place] = co[place] / (cards[noted[place]].purchases + w.shrinkage) ** w.damping
+                    value[met] = high_of[place]
+                    met += 1
+            least = kth_greatest(value, met, w.co_purchase)
+            for place in range(n_noted):
+                if co[place] > 0.0 and high_of[place] >= least and wanted[place] == 0:
+                    wanted[place] = 1
+        last_cosine = 1.0
+        if bought >= 0:
+            for m in range(neighbours.shape[1]):
+                item = neighbours[bought, m]
+                if item < 0:
+                    last_cosine = 1.0
+                    break
+                last_cosine = neighbour_similarity[bought, m]
+                if with_visual or m < w.neighbours:
+                    place, n = note(item, n, stamp, cards, noted, wanted, co, cosine, repurchase)
+                    cosine[place] = last_cosine
+                    if m < w.neighbours and wanted[place] == 0:
+                        wanted[place] = 1
+        if not items.whole_lists:
+            last_cosine = 1.0
+        for m in range(min(w.trending, by_popularity.shape[0])):
+            place, n = note(by_popularity[m], n, stamp, cards, noted, wanted, co, cosine, repurchase)
+            if wanted[place] == 0:
+                wanted[place] = 1
+        if w.variants > 0:
+            for j in range(width):
+                if known[j] < 0 or recency[j] <= 0.0 or cards[known[j]].product < 0:
+                    continue
+                start = variant_starts[cards[known[j]].product]
+                end = min(variant_starts[cards[known[j]].product + 1], start + w.variants)
+                for m in range(start, end):
+                    place, n = note(variant_items[m], n, stamp, cards, noted, wanted, co, cosine, repurchase)
+                    if wanted[place] == 0:
+                        wanted[place] = 1
+        if n_groups > 0 and (places[TRANSITION] >= 0 or w.groups > 0):
+            total = 0.0
+            for g in range(n_groups):
+                chances[g] = 0.0
+            for j in range(width):
+                if known[j] >= 0 and recency[j] > 0.0 and cards[known[j]].group >= 0:
+                    total += recency[j]
+            for j in range(width):
+                if known[j] >= 0 and recency[j] > 0.0 and cards[known[j]].group >= 0:
+                    group, share = cards[known[j]].group, recency[j] / total
+                    for g in range(n_groups):
+                        chances[g] += share * chance[group, g]
+            n_best = 0
+            for g in range(n_groups):
+                if n_best == w.groups and (w.groups == 0 or chances[g] <= chances[best_groups[n_best - 1]]):
+                    continue
+                at = n_best if n_best < w.groups else w.groups - 1
+                while at > 0 and chances[best_groups[at - 1]] < chances[g]:
+                    best_groups[at] = best_groups[at - 1]
+                    at -= 1
+                best_groups[at] = g
+                n_best = min(n_best + 1, w.groups)
+            for m in range(n_best):
+                start = group_starts[best_groups[m]]
+                end = min(group_starts[best_groups[m] + 1], start + w.in_group)
+                for at in range(start, end):
+                    place, n = note(group_items[at], n, stamp, cards, noted, wanted, co, cosine, repurchase)
+                    if wanted[place] == 0:
+                        wanted[place] = 1
+
+        # what is said of the customer as a whole
+        gender = 0
+        if places[GENDER] >= 0:
+            votes[:] = 0
+            for j in range(width):
+                if known[j] >= 0:
+                    votes[cards[known[j]].gender] += 1
+            for code in (1, 2, 4):
+                if votes[code] > 0 and (gender == 0 or votes[code] > votes[gender]):
+                    gender = code
+        if places[PROXIMITY] >= 0 and n_stores > 0:
+            latitude = longitude = 0.0
+            count = 0
+            for j in range(width):
+                if 0 <= q_stores[b, j] < n_stores:
+                    count += 1
+            for j in range(width):
+                if count > 0 and 0 <= q_stores[b, j] < n_stores:
+                    latitude += latitude_deg[q_stores[b, j]] / count
+                    longitude += longitude_deg[q_stores[b, j]] / count
+            if count == 0:
+                for j in range(width):
+                    if known[j] >= 0 and cards[known[j]].store >= 0:
+                        count += 1
+                for j in range(width):
+                    if count > 0 and known[j] >= 0 and cards[known[j]].store >= 0:
+                        latitude += latitude_deg[cards[known[j]].store] / count
+                        longitude += longitude_deg[cards[known[j]].store] / count
+            for place in range(n_stores):
+                near[place] = NEUTRAL
+                if count > 0:
+                    km = haversine_km(latitude, longitude, latitude_deg[place], longitude_deg[place])
+                    near[place] = math.exp(-km / w.scale_km)
+        cosine_low = cosine_high = 0.0
+        total_low = total_high = 0.0
+        if extremes:
+            if bought >= 0 and with_visual:
+                low_known = high_known = False
+                low = high = 0.0
+                for m in range(lowest.shape[1]):
+                    item = lowest[bought, m]
+                    if item >= 0 and not in_history(item, known, width):
+                        low, low_known = float(lowest_similarity[bought, m]), True
+                        break
+                for m in range(neighbours.shape[1]):
+                    item = neighbours[bought, m]
+                    if item >= 0 and not in_history(item, known, width):
+                        high, high_known = float(neighbour_similarity[bought, m]), True
+                        break
+                if low_known and high_known:
+                    cosine_low, cosine_high = low, high
+            low, high = np.inf, -np.inf
+            for m in range(least_items.shape[0]):
+                if not in_history(least_items[m], known, width):
+                    low = min(low, cards[least_items[m]].total)
+            for m in range(most_items.shape[0]):
+                if not in_history(most_items[m], known, width):
+                    high = max(high, cards[most_items[m]].total)
+            if low < np.inf:
+                total_low, total_high = low, high
+        trend = q_trendiness[b]
+        decayed_by = live.slow_rate_per_ms * (at_ms - live.landmark_ms)
+
+        # stage 0: the candidates; stage 1: popular items whose fit may still carry them among the k best
+        n_order = n_best = 0
+        for place in range(n):
+            if wanted[place] == 1:
+                order[n_order] = place
+                n_order += 1
+        others = 0.0
+        for part in (CATEGORY, GENDER, PROXIMITY):
+            others += max(weights[part], 0.0)
+        for stage in range(2):
+            if stage == 1:
+                n_order = 0
+                if not extremes or weights[POPULARITY_FIT] <= 0.0 or popular.shape[0] == 0:
+                    break
+                most = others
+                if with_visual:
+                    most += weights[VISUAL] * visual(last_cosine + 1e-6, cosine_low, cosine_high, True)
+                least = best_score[k - 1] if n_best == k else -np.inf
+                start, end = worth_a_look(
+                    popular_total, total_low, total_high, trend, least - most, weights[POPULARITY_FIT], fit_exponent
+                )
+                for m in range(start, end):
+                    gap = abs(scaled(popular_total[m], total_low, total_high) - trend)
+                    score = weights[POPULARITY_FIT] * (1.0 - power(gap, fit_exponent)) + others
+                    if with_visual:
+                        score += weights[VISUAL] * visual(popular_cosine[b, m], cosine_low, cosine_high, True)
+                    if score + 1e-6 >= least:
+                        place, n = note(popular[m], n, stamp, cards, noted, wanted, co, cosine, repurchase)
+                        if wanted[place] == 0:
+                            wanted[place] = 1
+                            order[n_order] = place
+                            n_order += 1
+
+            # the parts that cost little, and what the visual part may add at most
+            n_low = 0
+            for m in range(n_order):
+                place = order[m]
+                item = noted[place]
+                if view >= 0 and cards[item].view_group == view:
+                    wanted[place] = -1
+                    continue
+                product = cards[item].product
+                seen = -1
+                if product >= 0:
+                    found = product_slot[product]
+                    if found >> SHIFT == stamp:
+                        seen = found & PLACE
+                low_score = 0.0
+                if places[CO_PURCHASE] >= 0:
+                    worth = 0.0
+                    if co[place] > 0.0:
+                        worth = co[place] / (cards[item].purchases + w.shrinkage) ** w.damping * weights[CO_PURCHASE]
+                    parts[place, CO_PURCHASE] = worth
+                    low_score += worth
+                if places[PRODUCT_CO_PURCHASE] >= 0:
+                    worth = 0.0
+                    if seen >= 0 and product_co[seen] > 0.0:
+                        damping = (product_purchases[product] + w.product_shrinkage) ** w.damping
+                        worth = product_co[seen] / damping * cards[item].product_share * weights[PRODUCT_CO_PURCHASE]
+                    parts[place, PRODUCT_CO_PURCHASE] = worth
+                    low_score += worth
+                if places[TRANSITION] >= 0:
+                    worth = 0.0
+                    if cards[item].group >= 0:
+                        worth = chances[cards[item].group] * cards[item].group_share * weights[TRANSITION]
+                    parts[place, TRANSITION] = worth
+                    low_score += worth
+                if places[VARIANTS] >= 0:
+                    worth = 0.0
+                    if seen >= 0:
+                        by_share = 1.0 - w.variant_share + w.variant_share * cards[item].product_share
+                        worth = product_recency[seen] * by_share * weights[VARIANTS]
+                    parts[place, VARIANTS] = worth
+                    low_score += worth
+                if places[POPULARITY] >= 0:
+                    worth = math.exp(cards[item].slow - decayed_by) * weights[POPULARITY]
+                    parts[place, POPULARITY] = worth
+                    low_score += worth
+                if places[POPULARITY_FIT] >= 0:
+                    popularity = float(cards[item].percentile)
+                    if extremes:
+                        popularity = scaled(float(cards[item].total), total_low, total_high)
+                    worth = (1.0 - power(abs(popularity - trend), fit_exponent)) * weights[POPULARITY_FIT]
+                    parts[place, POPULARITY_FIT] = worth
+                    low_score += worth
+                if places[CATEGORY] >= 0:
+                    category = cards[q_item[b]].category if 0 <= q_item[b] < size else -1
+                    worth = affinity[category, cards[item].category] * weights[CATEGORY]
+                    parts[place, CATEGORY] = worth
+                    low_score += worth
+                if places[GENDER] >= 0:
+                    theirs = cards[item].gender
+                    agrees = 1.0 if theirs in (gender, UNISEX) else 0.0
+                    worth = (NEUTRAL if gender == 0 or theirs == 0 else agrees) * weights[GENDER]
+                    parts[place, GENDER] = worth
+                    low_score += worth
+                if places[PROXIMITY] >= 0:
+                    store = cards[item].store
+                    worth = (near[store] if store >= 0 and n_stores > 0 else NEUTRAL) * weights[PROXIMITY]
+                    parts[place, PROXIMITY] = worth
+                    low_score += worth
+                if places[REPURCHASE] >= 0:
+                    worth = repurchase[place] * weights[REPURCHASE]
+                    parts[place, REPURCHASE] = worth
+                    low_score += worth
+                high_score = low_score
+                if with_visual:
+                    if np.isnan(cosine[place]):
+                        most = visual(last_cosine + 1e-6, cosine_low, cosine_high, extremes) * weights[VISUAL]
+                        low_score += min(most, 0.0)
+                        high_score += max(most, 0.0)
+                    else:
+                        given = visual(cosine[place], cosine_low, cosine_high, extremes) * weights[VISUAL]
+                        low_score += given
+                        high_score += given
+                high_of[place] = high_score + 1e-9
+                value[n_low] = low_score
+                n_low += 1
+
+            # the whole score of what may be among the k best, its parts added in their order
+            least = kth_greatest(value, n_low, k) - 1e-9
+            if n_best == k:
+                least = max(least, best_score[k - 1])
+            for m in range(n_order):
+                place = order[m]
+                if wanted[place] != 1 or high_of[place] < least:
+                    continue
+                if with_visual:
+                    if np.isnan(cosine[place]):
+                        cosine[place] = similarity(bought, noted[place], cards, photos, tables)
+                    parts[place, VISUAL] = visual(cosine[place], cosine_low, cosine_high, extremes) * weights[VISUAL]
+                total = 0.0
+                for part in range(N_PARTS):
+                    if places[part] >= 0:
+                        total += parts[place, part]
+                n_best = best_insert(total, noted[place], place, best_score, best_item, best_place, n_best, k)
+
+        for place in range(n_best):
+            out_item[b, place] = best_item[place]
+            out_score[b, place] = best_score[place]
+            for part in range(N_PARTS):
+                if places[part] >= 0:
+                    out_parts[b, place, places[part]] = parts[best_place[place], part]
+        for place in range(n_best, k):
+            out_item[b, place] = -1
+            out_score[b, place] = 0.0
+            out_parts[b, place, :] = 0.0

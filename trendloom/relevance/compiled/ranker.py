@@ -1,0 +1,212 @@
+"""Ranks batches of purchases with the compiled kernel: prepares its arrays, keeps its room, hands back a ``TopK``.
+
+A ranker belongs to one catalogue and one preset. It keeps a copy of what it needs of the items, a cache line each, so
+whoever changes the counts of items says so (``touch``). Read next: :mod:`trendloom.relevance.compiled.kernel`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from trendloom.relevance.category_affinity import affinity_table
+from trendloom.relevance.compiled.arrays import CARD, Asked, Items, Live, Scratch, Weighing
+from trendloom.relevance.compiled.kernel import rank
+from trendloom.relevance.features import ItemDynamics, ItemFeatures
+from trendloom.relevance.presets import PART_NAMES, Preset
+from trendloom.relevance.query import Query
+from trendloom.relevance.standing import Standing
+from trendloom.relevance.top_k import TopK
+
+__all__ = ["Ranker"]
+
+Ints = npt.NDArray[np.int64]
+Singles = npt.NDArray[np.float32]
+
+
+class Ranker:
+    """Top-k lists as :func:`trendloom.candidates.recommend` makes them, some ten times faster; not thread-safe.
+
+    ``history_length`` (H) and ``co_limit``, the most co-purchases of an item, bound the room that one purchase needs.
+    """
+
+    def __init__(
+        self,
+        features: ItemFeatures,
+        preset: Preset,
+        *,
+        k: int,
+        exclude_other_views: bool,
+        history_length: int,
+        co_limit: int,
+    ) -> None:
+        self._features = features
+        self._preset = preset
+        self._k = k
+        self._history_length = history_length
+        self._items = _items(features)
+        self._weighing = _weighing(preset, exclude_other_views=exclude_other_views)
+        self._popular = preset.retrieve.get("popular", 0) if preset.scaling == "extremes" else 0
+        self._scratch = self._room(features, co_limit)
+        self._standing: Standing | None = None
+        self._popular_items: Ints = np.empty(0, np.int64)  # by total, ascending
+        self._popular_total: npt.NDArray[np.float64] = np.empty(0)
+        self._popular_vectors: tuple[Singles, Singles] = (np.empty((0, 0), np.float32), np.empty((0, 0), np.float32))
+
+    def touch(self, numbers: Ints | None, dynamics: ItemDynamics) -> None:
+        """Take over the purchases and slow scores of these items (None: of all) after they have changed."""
+        cards = self._items.cards
+        which: slice | Ints = slice(0, cards.size) if numbers is None else numbers[numbers < cards.size]
+        cards["purchases"][which] = dynamics.purchases[: cards.size][which]
+        cards["slow"][which] = dynamics.slow[: cards.size][which]
+
+    def rank(self, query: Query, dynamics: ItemDynamics, standing: Standing) -> TopK:
+        """Return the top-k list of every purchase of the query."""
+        self._stand(standing)
+        names = self._preset.parts
+        items = np.empty((query.size, self._k), np.int32)
+        scores = np.empty((query.size, self._k))
+        parts = np.empty((query.size, self._k, len(names)))
+        asked = Asked(query.item, query.history, query.history_ms, query.at_ms, query.stores, query.trendiness)
+        live = self._live(dynamics, standing)
+        rank(
+            asked, self._cosines_to_popular(query.item), self._items, live, self._weighing, self._scratch,
+            items, scores, parts,
+        )  # fmt: skip
+        return TopK(items, scores, parts, names)
+
+    def _room(self, features: ItemFeatures, co_limit: int) -> Scratch:
+        w, length = self._weighing, self._history_length
+        sources = features.neighbours.shape[1] + w.trending + w.groups * w.in_group + self._popular
+        room = min(features.size, length * (1 + co_limit + w.variants) + sources) + 1
+        products = length * (1 + co_limit) + 1
+        return Scratch(
+            product_slot=np.zeros(max(features.n_products, 1), np.int64),
+            stamp=np.zeros(1, np.int64),
+            item=np.zeros(room, np.int32),
+            wanted=np.zeros(room, np.int8),
+            co=np.zeros(room),
+            cosine=np.zeros(room),
+            repurchase=np.zeros(room),
+            value=np.zeros(room),
+            order=np.zeros(room, np.int64),
+            high=np.zeros(room),
+            parts=np.zeros((room, len(PART_NAMES))),
+            product_co=np.zeros(products),
+            product_recency=np.zeros(products),
+            chances=np.zeros(features.n_groups),
+            near=np.zeros(features.store_latitude_deg.size),
+        )
+
+    def _stand(self, standing: Standing) -> None:
+        """Take over how all items stand, once for each snapshot."""
+        if standing is self._standing:
+            return
+        cards = self._items.cards
+        for name in ("percentile", "total", "group_share", "product_share"):
+            cards[name] = getattr(standing, name)
+        popular = np.empty(0, np.int64)
+        if self._popular:
+            count = min(self._popular, standing.total.size)
+            popular = np.argpartition(-standing.total, count - 1)[:count].astype(np.int64)
+            popular = popular[np.argsort(standing.total[popular], kind="stable")]
+            photo = self._features.photo_row[popular]
+            photos = (
+                np.where((photo >= 0)[:, None], self._items.photos[np.maximum(photo, 0)], np.float32(0))
+                if (self._items.photos.size)
+                else np.zeros((count, 0), np.float32)
+            )
+            tables = self._items.tables[popular] if self._items.tables.size else np.zeros((count, 0), np.float32)
+            self._popular_vectors = (photos, tables)
+        self._popular_items, self._popular_total = popular, standing.total[popular]
+        self._standing = standing
+
+    def _cosines_to_popular(self, bought: npt.NDArray[np.int32]) -> Singles:
+        """Return the similarity (B, K) of the items bought to the most popular ones: one matrix product."""
+        count = self._popular_items.size
+        if count == 0:
+            return np.zeros((bought.size, 0), np.float32)
+        photos, tables = self._popular_vectors
+        known = (bought >= 0) & (bought < self._features.size)
+        item = np.where(known, bought, 0)
+        cosines = np.zeros((bought.size, count), np.float32)
+        if tables.size:
+            cosines[:] = self._items.tables[item] @ tables.T
+        if photos.size:
+            row = self._features.photo_row[item]
+            by_photo = np.flatnonzero(row >= 0)
+            theirs = np.flatnonzero(self._features.photo_row[self._popular_items] >= 0)
+            cosines[np.ix_(by_photo, theirs)] = self._items.photos[row[by_photo]] @ photos[theirs].T
+        cosines[~known] = 0.0
+        return cosines
+
+    def _live(self, dynamics: ItemDynamics, standing: Standing) -> Live:
+        co, products = dynamics.co.arrays(), dynamics.transitions.products.arrays()
+        least, most = standing.outermost(self._history_length + 1)
+        return Live(
+            math.log(2.0) / dynamics.slow_half_life_s / 1000.0,
+            dynamics.landmark_ms,
+            *co,
+            *products,
+            dynamics.transitions.chances(self._features.n_groups),
+            standing.by_popularity,
+            standing.product_purchases,
+            standing.in_group.starts,
+            standing.in_group.items,
+            least,
+            most,
+            self._popular_items,
+            self._popular_total,
+        )
+
+
+def _items(features: ItemFeatures) -> Items:
+    cards = np.zeros(features.size, CARD)
+    for name in ("product", "view_group", "group", "category", "gender", "store", "photo_row"):
+        cards[name] = getattr(features, name)
+    cards["slow"] = -np.inf
+    known = features.photo_row[features.exists]
+    return Items(
+        cards=cards,
+        photos=np.ascontiguousarray(features.photos),
+        tables=np.zeros((0, 0), np.float32) if features.tables is None else np.ascontiguousarray(features.tables),
+        neighbours=np.ascontiguousarray(features.neighbours, np.int32),
+        neighbour_similarity=np.ascontiguousarray(features.neighbour_similarity, np.float32),
+        lowest=np.ascontiguousarray(features.lowest, np.int32),
+        lowest_similarity=np.ascontiguousarray(features.lowest_similarity, np.float32),
+        variant_starts=features.variants.starts,
+        variant_items=features.variants.items,
+        latitude_deg=np.ascontiguousarray(features.store_latitude_deg, np.float64),
+        longitude_deg=np.ascontiguousarray(features.store_longitude_deg, np.float64),
+        affinity=np.ascontiguousarray(affinity_table(features.category_names)),
+        whole_lists=bool((known >= 0).all() or (known < 0).all()),
+    )
+
+
+def _weighing(preset: Preset, *, exclude_other_views: bool) -> Weighing:
+    # what carries an item by its popularity alone is found among the popular ones: the other sources add nothing
+    beyond = preset.scaling == "extremes" and preset.retrieve.get("popular", 0) > 0
+    take = {"neighbours": preset.retrieve.get("neighbours", 0)} if beyond else preset.retrieve
+    return Weighing(
+        weights=np.array([preset.weights.get(name, 0.0) for name in PART_NAMES]),
+        places=np.array([preset.parts.index(name) if name in preset.parts else -1 for name in PART_NAMES], np.int64),
+        extremes=preset.scaling == "extremes",
+        fit_exponent=float(preset.fit_exponent),
+        position_decay=float(preset.position_decay),
+        day_decay=float(preset.day_decay),
+        shrinkage=float(preset.shrinkage),
+        damping=float(preset.damping),
+        product_shrinkage=float(preset.product_shrinkage),
+        variant_share=float(preset.variant_share),
+        just_bought_ms=int(preset.just_bought_s * 1000),
+        scale_km=float(preset.proximity_scale_km),
+        neighbours=take.get("neighbours", 0),
+        trending=take.get("trending", 0),
+        variants=take.get("variants", 0),
+        co_purchase=take.get("co_purchase", 0),
+        groups=take.get("groups", 0),
+        in_group=take.get("in_group", 0),
+        exclude_other_views=exclude_other_views,
+    )

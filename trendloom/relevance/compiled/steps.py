@@ -1,0 +1,190 @@
+"""The small steps of the compiled kernel; each takes numbers and single arrays.
+
+A tuple of arrays handed to a function is copied whole at every call, which costs more than the work: only
+:func:`~trendloom.relevance.compiled.kernel.rank` sees the tuples, which is to be read next.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+__all__ = [
+    "PLACE",
+    "SHIFT",
+    "best_insert",
+    "haversine_km",
+    "in_history",
+    "jit",
+    "kth_greatest",
+    "note",
+    "note_product",
+    "power",
+    "scaled",
+    "similarity",
+    "visual",
+    "worth_a_look",
+]
+
+EARTH_RADIUS_KM = 6371.0
+#: Compiled once and kept on disk; other threads may run meanwhile.
+jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+#: A slot holds the stamp of a purchase above this many bits, and below them where that purchase noted the item.
+SHIFT = 24
+PLACE = (1 << SHIFT) - 1
+
+
+@jit
+def note(item, n, stamp, cards, noted, wanted, co, cosine, repurchase):
+    """Return the place of an item, noting it first if it is new, and how many are noted."""
+    found = cards[item].slot
+    if found >> SHIFT == stamp:
+        return found & PLACE, n
+    cards[item].slot = (stamp << SHIFT) + n
+    noted[n] = item
+    wanted[n] = 0
+    co[n] = 0.0
+    cosine[n] = np.nan
+    repurchase[n] = 0.0
+    return n, n + 1
+
+
+@jit
+def note_product(product, n, stamp, slots, co, recency):
+    """Return the place of a product, noting it first if it is new, and how many are noted."""
+    found = slots[product]
+    if found >> SHIFT == stamp:
+        return found & PLACE, n
+    slots[product] = (stamp << SHIFT) + n
+    co[n] = 0.0
+    recency[n] = 0.0
+    return n, n + 1
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def dot(a, b):
+    """Return the dot product of two rows in single precision."""
+    total = np.float32(0.0)
+    for d in range(a.shape[0]):
+        total += a[d] * b[d]
+    return float(total)
+
+
+@jit
+def similarity(a, b, cards, photos, tables):
+    """Return the similarity of two items, as :func:`trendloom.relevance.visual.similarity` does."""
+    if a < 0 or b < 0:
+        return 0.0
+    row, column = cards[a].photo_row, cards[b].photo_row
+    if row >= 0 and column >= 0:
+        return dot(photos[row], photos[column])
+    if tables.shape[0] > 0:
+        return dot(tables[a], tables[b])
+    return 0.0
+
+
+@jit
+def kth_greatest(values, n, k):
+    """Return the k-th greatest of values[:n], -inf if there are no more than k; values are put out of order."""
+    if n <= k:
+        return -np.inf
+    low, high, wanted = 0, n - 1, k - 1
+    while low < high:
+        pivot = values[(low + high) >> 1]
+        i, j = low, high
+        while i <= j:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if wanted <= j:
+            high = j
+        elif wanted >= i:
+            low = i
+        else:
+            break
+    return values[wanted]
+
+
+@jit
+def power(base, exponent):
+    """Return base^exponent, quickly for the exponents that the presets have."""
+    if exponent == 2.0:
+        return base * base
+    if exponent == 4.0:
+        return base * base * base * base
+    return base**exponent
+
+
+@jit
+def scaled(value, low, high):
+    """Return the min-max scaled value, as :func:`trendloom.relevance.popularity_fit.minmax` does."""
+    if high > low:
+        return (min(max(value, low), high) - low) / (high - low)
+    return 1.0
+
+
+@jit
+def visual(cosine, low, high, extremes):
+    """Return what a cosine is worth before its weight."""
+    if extremes:
+        return scaled(cosine, low, high)
+    return max(cosine, 0.0)
+
+
+@jit
+def in_history(item, known, h):
+    """Return whether an item is among the first h of a history."""
+    for j in range(h):
+        if known[j] == item:
+            return True
+    return False
+
+
+@jit
+def best_insert(score, item, place, best_score, best_item, best_place, n, k):
+    """Keep the k best, the smaller item number first of equal scores; return how many there are."""
+    if n == k and (score < best_score[k - 1] or (score == best_score[k - 1] and item > best_item[k - 1])):
+        return n
+    at = n if n < k else k - 1
+    while at > 0 and (best_score[at - 1] < score or (best_score[at - 1] == score and best_item[at - 1] > item)):
+        best_score[at] = best_score[at - 1]
+        best_item[at] = best_item[at - 1]
+        best_place[at] = best_place[at - 1]
+        at -= 1
+    best_score[at] = score
+    best_item[at] = item
+    best_place[at] = place
+    return min(n + 1, k)
+
+
+@jit
+def worth_a_look(totals, low, high, trend, wanted, weight, exponent):
+    """Return the range of ascending totals whose fit, times its weight, reaches what is wanted."""
+    need = wanted / weight
+    if need > 1.0:
+        return 0, 0
+    if need <= 0.0 or high <= low:
+        return 0, totals.shape[0]
+    gap = (1.0 - need) ** (1.0 / exponent) + 1e-9
+    start = np.searchsorted(totals, low + (trend - gap) * (high - low)) if trend > gap else 0
+    end = totals.shape[0]
+    if trend + gap < 1.0:
+        end = np.searchsorted(totals, low + (trend + gap) * (high - low), side="right")
+    return start, end
+
+
+@jit
+def haversine_km(lat_a, lon_a, lat_b, lon_b):
+    """Return a distance, as :func:`trendloom.relevance.store_distance.haversine_km` does."""
+    a, b = math.radians(lat_a), math.radians(lat_b)
+    d_lon = math.radians(lon_a) - math.radians(lon_b)
+    chord = math.sin((a - b) / 2) ** 2 + math.cos(a) * math.cos(b) * math.sin(d_lon / 2) ** 2
+    return 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(min(max(chord, 0.0), 1.0)))
