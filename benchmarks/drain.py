@@ -165,9 +165,7 @@ def medians(runs: Sequence[Run]) -> dict[str, Any]:
             name: round(statistics.median(run.cpu_us_per_purchase[name] for run in runs), 2)
             for name in runs[0].cpu_us_per_purchase
         },
-        "memory_mb": {
-            name: statistics.median(run.memory_mb[name] for run in runs) for name in runs[0].memory_mb
-        },
+        "memory_mb": {name: statistics.median(run.memory_mb[name] for run in runs) for name in runs[0].memory_mb},
         "startup_s": statistics.median(run.startup_s for run in runs),
         "others_share": statistics.median(run.others_share for run in runs),
         "finished": all(run.finished for run in runs),
@@ -223,9 +221,7 @@ def _start(
     return stage.processes.start(name, [python, "-m", *contender.module], environment, Path.cwd())
 
 
-def _watch(
-    ends: Ends, watched: Mapping[str, Sequence[Process]], wanted: int, window_s: float
-) -> tuple[Sample, Sample]:
+def _watch(ends: Ends, watched: Mapping[str, Sequence[Process]], wanted: int, window_s: float) -> tuple[Sample, Sample]:
     """Return the moments of the first list and of the last; looks seldom, and often only near the end."""
     first: Sample | None = None
     before: Sample | None = None

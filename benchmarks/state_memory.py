@@ -1,23 +1,21 @@
 """Bytes that the state takes in a Redis: per customer, item, co-purchase row, journaled purchase and touched item.
 
-Run from the repository's root: ``python benchmarks/state_memory.py``. It starts the embedded Valkey (and the system's
-``redis-server``, if there is one), fills it through the store as a worker does, prints a table, and ends what it
-started. Sizes are ``MEMORY USAGE``, and, for customers and items, the growth of ``used_memory`` divided by how many.
+Run from the repository's root: ``python benchmarks/state_memory.py``, or as the part ``memory`` of ``make bench``,
+which keeps the table in ``benchmarks/results``. It starts the embedded Valkey (and the system's ``redis-server``, if
+there is one), fills it through the store as a worker does, prints a table, and ends what it started. Sizes are
+``MEMORY USAGE``, and, for customers and items, the growth of ``used_memory`` divided by how many.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import redis
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from launch.embedded import start_valkey
 from launch.processes import Processes
@@ -25,6 +23,10 @@ from trendloom.state.customer import Customer
 from trendloom.state.on_redis import RedisStore, connect
 from trendloom.state.rules import StateRules
 from trendloom.state.store import Change, CustomerChange, ItemChange, JournalEntry, Keys, Partition
+
+__all__ = ["main"]
+
+Ints = npt.NDArray[np.int64]
 
 PLACE = Partition("purchases", 0)
 RULES = StateRules()
@@ -57,7 +59,7 @@ def customer_id(number: int) -> str:
     return f"customer{number:08d}"
 
 
-def item_change(numbers: np.ndarray, pairs: np.ndarray | None = None) -> ItemChange:
+def item_change(numbers: Ints, pairs: Ints | None = None) -> ItemChange:
     """A purchase of each of these items, and half-units for pairs (P, 2)."""
     none = np.empty((0, 2), np.int64)
     rows, columns = (none if pairs is None else pairs).T
@@ -152,19 +154,24 @@ def version(url: str) -> str:
     return f"Valkey {told['valkey_version']}" if "valkey_version" in told else f"Redis {told['redis_version']}"
 
 
-def main() -> None:
-    """Measure every server that is here."""
+def main() -> dict[str, list[dict[str, Any]]]:
+    """Measure every server that is here; print a table for each and return all of them by the server's name."""
     system = shutil.which("redis-server")
+    found: dict[str, list[dict[str, Any]]] = {}
     for binary in [None, system] if system else [None]:
         with Processes() as processes:
             url = start_valkey(processes, binary=binary).address
-            print(f"{version(url)}\n")
+            server = version(url)
+            print(f"{server}\n")
             print("| what | MEMORY USAGE, bytes | growth of used_memory, bytes | target, bytes |")
             print("|---|--:|--:|--:|")
-            for line in asyncio.run(measured(url)):
+            lines = asyncio.run(measured(url))
+            for line in lines:
                 grown = "" if line.grown is None else f"{line.grown:.0f}"
                 print(f"| {line.what} | {line.usage:.0f} | {grown} | {line.target or ''} |")
             print()
+            found[server] = [line._asdict() for line in lines]
+    return found
 
 
 if __name__ == "__main__":

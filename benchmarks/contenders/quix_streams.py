@@ -74,12 +74,15 @@ class ListsSink(BatchingSink):  # type: ignore[misc,unused-ignore]
 
     def write(self, batch: SinkBatch) -> None:
         """Work on one partition's records."""
+        topic, partition = batch.topic, batch.partition
         for chunk in batch.iter_chunks(n=self._step):
             records = [
-                Taken(batch.topic, batch.partition, item.offset, item.timestamp, item.key, item.value, item.headers or ())
+                Taken(
+                    batch.topic, batch.partition, item.offset, item.timestamp, item.key, item.value, item.headers or ()
+                )
                 for item in chunk
             ]
-            self._now.append(self._loop.run_until_complete(self._work(batch.topic, batch.partition, records)))
+            self._now.append(self._loop.run_until_complete(self._work(topic, partition, records)))
 
     def flush(self) -> None:
         """Work on all that was collected, then wait until every list is acknowledged."""

@@ -59,7 +59,7 @@ def build() -> Any:
         stream_wait_empty=False,
     )
     purchases, recommendations, dead_letters, _ = topic_names(settings)
-    raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+    raw: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     incoming = app.topic(purchases, **raw)
     sends = TopicSends({name: app.topic(name, **raw) for name in (recommendations, dead_letters)})
 
