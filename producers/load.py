@@ -1,7 +1,8 @@
 """Sends a load test's purchases: open loop, whole batches to each partition, bounded memory.
 
 The schedule never waits for acknowledgements. What cannot be handed over because too much is in flight is handed over
-later with the times that were intended, and counted as held back. Read next: ``producers/load_records.py`` for what is sent.
+later with the times that were intended, and counted as held back.
+Read next: ``producers/load_records.py`` for what is sent.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class LoadSender:
     ``options`` are keyword arguments for aiokafka (addresses, login, TLS); ``make_records`` makes the records once the
     number of partitions is known. At most ``max_in_flight`` purchases wait for their acknowledgement, which takes about
     600 bytes each. Raises :class:`BrokerUnavailable` where the broker does not answer, lacks the topic, or refuses a
-    batch.
+    batch. A broker that cannot number producers is sent to without ``idempotent``.
     """
 
     def __init__(
@@ -63,11 +64,14 @@ class LoadSender:
         *,
         max_in_flight: int = 200_000,
         compression: str | None = None,
+        idempotent: bool = True,
         clock_ms: Callable[[], float] = lambda: time.time() * 1000.0,
     ) -> None:
         self._options, self._topic, self._make_records = dict(options), topic, make_records
         self._where = ",".join(options["bootstrap_servers"])
         self._max_in_flight, self._compression, self._clock_ms = max_in_flight, compression, clock_ms
+        #: Whether the broker recognises a batch that is sent again; without it order may change where it falters.
+        self.idempotent = idempotent
         self._waiting: list[deque[LoadRecord]] = []
         self._filled: list[asyncio.Event] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -75,11 +79,14 @@ class LoadSender:
         #: Purchases handed over to the client, and those that the broker has acknowledged.
         self.handed_over = 0
         self.acknowledged = 0
+        #: Partitions of the topic; known once connected.
+        self.partitions = 0
 
     async def __aenter__(self) -> Self:
         """Connect, and learn how many partitions the topic has."""
         partitions = await self._connect()
-        self.records = self._make_records(len(partitions))
+        self.partitions = len(partitions)
+        self.records = self._make_records(self.partitions)
         self._waiting = [deque() for _ in partitions]
         self._filled = [asyncio.Event() for _ in partitions]
         self._tasks = [asyncio.create_task(self._serve(number)) for number in range(len(partitions))]
@@ -158,14 +165,14 @@ class LoadSender:
     async def _connect(self) -> list[int]:
         """Start the producer and return the topic's partitions; a broker that has just started is asked again."""
         from aiokafka import AIOKafkaProducer
-        from aiokafka.errors import KafkaError
+        from aiokafka.errors import KafkaError, UnknownError
 
         deadline_s = time.monotonic() + _BROKER_ANSWERS_S
         while True:
             self._producer = AIOKafkaProducer(
                 **self._options,
                 acks="all",
-                enable_idempotence=True,
+                enable_idempotence=self.idempotent,
                 compression_type=self._compression,
                 max_batch_size=BATCH_BYTES,
                 max_request_size=32 << 20,
@@ -174,6 +181,11 @@ class LoadSender:
             try:
                 await self._producer.start()
                 return sorted(await self._producer.partitions_for(self._topic))
+            except UnknownError:
+                await self._producer.stop()
+                if not self.idempotent:
+                    raise
+                self.idempotent = False  # a broker that numbers no producers (the embedded one)
             except KafkaError as error:
                 await self._producer.stop()
                 if time.monotonic() > deadline_s:
