@@ -1,27 +1,67 @@
 """The wire form of refreshed lists: from arrays of items, scores and parts to the JSON that a record carries.
 
 The bytes equal what :func:`trendloom.events.encode` makes of the same :class:`~trendloom.events.RecommendationList`;
-they are written directly because a list is published for every purchase.
+they are written directly because a list is published for every purchase. This is the plain form, and the reference
+for :mod:`trendloom.refresh.compiled_lists`, which writes the same bytes many times faster.
 """
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 import orjson
 
 from trendloom.candidates import TopK
 from trendloom.events import SCHEMA_VERSION
 from trendloom.state.fold import Listed
 
-__all__ = ["encode_lists"]
+__all__ = ["DECIMALS", "Heads", "encode_heads", "encode_lists", "heads_of"]
 
 #: Scores are published to six decimals: finer differences mean nothing to a reader, and a list stays small.
-_DECIMALS = 6
+DECIMALS = 6
+
+Whole = Sequence[int] | npt.NDArray[np.int64]
+Real = Sequence[float] | npt.NDArray[np.float64]
+
+
+class Heads(NamedTuple):
+    """What B lists say of themselves, a column each (B,): lists, or arrays where there are some already."""
+
+    customers: Sequence[str]
+    numbers: Whole
+    event_ids: Sequence[uuid.UUID | str]
+    items: Sequence[str]
+    times_ms: Whole
+    offsets: Whole
+    sent_at_ms: Sequence[int | None]
+    trendiness: Real
+    percentiles: Real
+
+
+def heads_of(listed: Sequence[Listed], sent_at_ms: Sequence[int | None]) -> Heads:
+    """Return the heads of the lists that answer these purchases; ``sent_at_ms`` holds their intended send times."""
+    purchases = [entry.arrival.purchase for entry in listed]
+    return Heads(
+        [purchase.customer_id for purchase in purchases],
+        [entry.number for entry in listed],
+        [purchase.event_id for purchase in purchases],
+        [purchase.item_id for purchase in purchases],
+        [purchase.occurred_at for purchase in purchases],
+        [entry.arrival.offset for entry in listed],
+        sent_at_ms,
+        [entry.trendiness for entry in listed],
+        [entry.percentile for entry in listed],
+    )
 
 
 def encode_lists(
-    listed: list[Listed],
+    listed: Sequence[Listed],
     top: TopK,
-    sent_at_ms: list[int | None],
+    sent_at_ms: Sequence[int | None],
     *,
     epoch: int,
     partition: int,
@@ -31,36 +71,66 @@ def encode_lists(
     ids: list[str],
 ) -> list[bytes]:
     """Return one JSON object for each listed purchase; ``sent_at_ms`` holds each purchase's intended send time."""
+    return encode_heads(
+        heads_of(listed, sent_at_ms),
+        top,
+        epoch=epoch,
+        partition=partition,
+        made_at_ms=made_at_ms,
+        preset=preset,
+        catalogue=catalogue,
+        ids=ids,
+    )
+
+
+def encode_heads(
+    heads: Heads,
+    top: TopK,
+    *,
+    epoch: int,
+    partition: int,
+    made_at_ms: int,
+    preset: str,
+    catalogue: str,
+    ids: list[str],
+) -> list[bytes]:
+    """Return one JSON object for each head and its row of ``top``.
+
+    Parts are rounded to ``DECIMALS``, those of nothing left out; an entry's score is the sum of its parts as they are
+    published.
+    """
     names = top.part_names
-    parts = top.parts.round(_DECIMALS).tolist()
+    parts = top.parts.round(DECIMALS).tolist()
+    columns = [column.tolist() if isinstance(column, np.ndarray) else column for column in heads]
     out = []
-    for row, (entry, items) in enumerate(zip(listed, top.items.tolist(), strict=True)):
-        purchase = entry.arrival.purchase
+    for row, (items, head) in enumerate(zip(top.items.tolist(), zip(*columns, strict=True), strict=True)):
+        customer, number, event_id, bought, at_ms, offset, sent_at, trendiness, percentile = head
         entries = []
         for item, values in zip(items, parts[row], strict=True):
             if item < 0:
                 break
             shown = {name: value for name, value in zip(names, values, strict=True) if value}
-            entries.append({"item_id": ids[item], "score": round(sum(shown.values(), 0.0), _DECIMALS), "parts": shown})
+            score = round(sum(shown.values(), 0.0), DECIMALS) + 0.0  # never -0.0
+            entries.append({"item_id": ids[item], "score": score, "parts": shown})
         out.append(
             orjson.dumps(
                 {
                     "schema_version": SCHEMA_VERSION,
-                    "customer_id": purchase.customer_id,
-                    "version": {"epoch": epoch, "number": entry.number},
+                    "customer_id": customer,
+                    "version": {"epoch": epoch, "number": number},
                     "cause": {
-                        "event_id": purchase.event_id,
-                        "item_id": purchase.item_id,
-                        "occurred_at": purchase.occurred_at,
+                        "event_id": event_id,
+                        "item_id": bought,
+                        "occurred_at": at_ms,
                         "partition": partition,
-                        "offset": entry.arrival.offset,
+                        "offset": offset,
                     },
-                    "sent_at": sent_at_ms[row],
+                    "sent_at": sent_at,
                     "made_at": made_at_ms,
                     "preset": preset,
                     "catalogue": catalogue,
-                    "trendiness": entry.trendiness,
-                    "percentile": entry.percentile,
+                    "trendiness": trendiness,
+                    "percentile": percentile,
                     "entries": entries,
                 }
             )
