@@ -123,6 +123,7 @@ class Refresher:
         self._number_of_row = await self._store.number_items(self.catalogue.item_ids)
         await self.mirror.load(self._store)
         self.mirror.on_pairs = self._learn
+        self.mirror.on_items = self._touch
         self.mirror.on_reload = self._rebuild
         self._rebuild()
         if self._ranker is not None:  # compiled now, or read from disk: not while a purchase waits
@@ -237,8 +238,7 @@ class Refresher:
     def settle(self, applied: Applied) -> None:
         """Let the worker's copy of the items catch up with a scored batch."""
         self.mirror.advance(applied.change.items)
-        if self._ranker is not None:
-            self._ranker.touch(applied.change.items.numbers, self._dynamics)
+        self._touch(applied.change.items.numbers)
         self._settled.set()
 
     def encode(self, applied: Applied, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
@@ -315,6 +315,10 @@ class Refresher:
 
     def _learn(self, rows: Ints, columns: Ints, weights: Ints) -> None:
         self._dynamics.transitions.learn(rows, columns, weights)
+
+    def _touch(self, numbers: Ints) -> None:
+        if self._ranker is not None:
+            self._ranker.touch(numbers, self._dynamics)
 
     def _rebuild(self) -> None:
         mirror, rules = self.mirror, self._rules

@@ -24,8 +24,8 @@ Floats = npt.NDArray[np.float64]
 class Mirror:
     """Items by number: plain purchases, initial popularity, slow and fast log scores, co-purchase counts.
 
-    ``on_pairs`` is called with (rows, columns, weights) of every pair that is added, and ``on_reload`` when rows were
-    replaced, so that whatever is derived from co-purchases can follow.
+    So that whatever is derived from the copy can follow: ``on_pairs`` is called with (rows, columns, weights) of every
+    pair that is added, ``on_items`` with the numbers of items that were read again, ``on_reload`` when all were.
     """
 
     def __init__(self, rules: StateRules, *, capacity: int = 1024) -> None:
@@ -41,6 +41,7 @@ class Mirror:
         #: Purchases added or read again since the copy was made: whoever caches something compares this.
         self.version = 0
         self.on_pairs: Callable[[Ints, Ints, Ints], None] | None = None
+        self.on_items: Callable[[Ints], None] | None = None
         self.on_reload: Callable[[], None] | None = None
         self._position: str | None = None
 
@@ -61,6 +62,8 @@ class Mirror:
         self.co = BoundedCounts(keep=self._rules.co_purchase_keep, limit=self._rules.co_purchase_limit)
         self._take(rows)
         self.population = await store.population()
+        if self.on_reload is not None:
+            self.on_reload()
 
     async def number(self, store: Store, item_ids: list[str]) -> Ints:
         """Return the numbers of item ids (I,), asking the store for those that are new; -1 where it has no room."""
@@ -107,8 +110,14 @@ class Mirror:
             return False
         if int(touched.numbers.max()) >= len(self.ids):
             self._learn_ids(await store.item_ids())
-        self._take(await store.items(touched.numbers))
+        rows = await store.items(touched.numbers)
+        grown = self._grown(rows)
+        self._take(rows)
         self.population = await store.population()
+        if self.on_pairs is not None and grown[0].size:
+            self.on_pairs(*grown)
+        if self.on_items is not None:
+            self.on_items(touched.numbers)
         self.version += int(touched.numbers.size)
         return True
 
@@ -124,8 +133,18 @@ class Mirror:
             if row:
                 columns = np.fromiter(row.keys(), np.int64, len(row))
                 self.co.set_row(number, columns, np.fromiter(row.values(), np.int64, len(row)))
-        if self.on_reload is not None:
-            self.on_reload()
+
+    def _grown(self, rows: ItemRows) -> tuple[Ints, Ints, Ints]:
+        """Return the pairs of which these rows count more than the copy does, and how many half-units more."""
+        more = [
+            (number, column, units - known.get(column, 0))
+            for number, row in zip(rows.numbers.tolist(), rows.co_purchases, strict=True)
+            for known in (self.co.row(number),)
+            for column, units in row.items()
+            if units > known.get(column, 0)
+        ]
+        table = np.array(more, np.int64).reshape(-1, 3)
+        return table[:, 0], table[:, 1], table[:, 2]
 
     def _learn_ids(self, ids: list[str]) -> None:
         for number in range(len(self.ids), len(ids)):

@@ -1,8 +1,11 @@
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from deliveries import START_MS, arrivals, deliver, logs, purchase
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +18,7 @@ from trendloom.state.store import Partition
 
 RULES = StateRules(history_length=8, co_purchase_window=5)
 P0, P1 = Partition("purchases", 0), Partition("purchases", 1)
+Ints = npt.NDArray[np.int64]
 ITEM_IDS = [f"item-{number}" for number in range(10)]
 
 
@@ -51,6 +55,11 @@ async def loaded(store: InProcessStore, *, capacity: int = 1024) -> Mirror:
     return mirror
 
 
+def tell(told: Counter[tuple[int, int]], rows: Ints, columns: Ints, weights: Ints) -> None:
+    for row, column, weight in zip(rows.tolist(), columns.tolist(), weights.tolist(), strict=True):
+        told[row, column] += weight
+
+
 @settings(max_examples=30, deadline=None)
 @given(log=logs(), size=st.integers(1, 9), turns=st.lists(st.booleans(), max_size=40), capacity=st.integers(1, 8))
 def test_two_workers_end_with_what_the_store_holds(
@@ -61,6 +70,9 @@ def test_two_workers_end_with_what_the_store_holds(
     async def check() -> None:
         store = await opened()
         mirrors = {"a": await loaded(store, capacity=capacity), "b": await loaded(store, capacity=capacity)}
+        told: dict[str, Counter[tuple[int, int]]] = {"a": Counter(), "b": Counter()}
+        for name, mirror in mirrors.items():
+            mirror.on_pairs = partial(tell, told[name])
         offsets = {"a": 0, "b": 0}
         for at, start in enumerate(range(0, len(log), size)):
             name = "a" if at >= len(turns) or turns[at] else "b"
@@ -73,6 +85,13 @@ def test_two_workers_end_with_what_the_store_holds(
         for name, mirror in mirrors.items():
             await mirror.follow(store, name)
             check_equal(mirror, await loaded(store))
+            rows = await store.items()
+            held = {
+                (number, column): units
+                for number, row in zip(rows.numbers.tolist(), rows.co_purchases, strict=True)
+                for column, units in row.items()
+            }
+            assert told[name] == held  # what is derived from pairs hears of each half-unit once
 
     asyncio.run(check())
 
