@@ -18,7 +18,7 @@ from agents.counters import Counters
 from agents.dead_letter import DeadLetters, dead_letter
 from agents.publishing import partition_of
 from trendloom.errors import BadMessage
-from trendloom.events import SENT_AT_HEADER, DeadLetter, Purchase, decode_purchase
+from trendloom.events import SENT_AT_HEADER, DeadLetter, PurchaseRecord, decode_purchases
 from trendloom.refresh import Applied, Refresher
 from trendloom.state.fold import Arrival
 from trendloom.state.store import Partition
@@ -60,15 +60,14 @@ class PurchasesAgent:
         """Apply one batch; its dead letters are acknowledged before this returns."""
         now_ms = self._clock_ms()
         letters: list[DeadLetter] = []
-        usable: list[tuple[ConsumerRecord, Purchase]] = []
-        for record in batch.records:
-            try:
-                purchase = decode_purchase(record.value, now_ms)
-                self._check_item(purchase.item_id)
-            except BadMessage as why:
+        usable: list[tuple[ConsumerRecord, PurchaseRecord]] = []
+        decoded = decode_purchases([record.value for record in batch.records], now_ms)
+        for record, found in zip(batch.records, decoded, strict=True):
+            why = found if isinstance(found, BadMessage) else self._unknown(found.item_id)
+            if why is not None:
                 letters.append(self._set_aside(record, why, now_ms))
-            else:
-                usable.append((record, purchase))
+            elif isinstance(found, PurchaseRecord):
+                usable.append((record, found))
         numbers = await self._refresher.number([purchase.item_id for _, purchase in usable])
         arrivals = []
         for (record, purchase), number in zip(usable, numbers.tolist(), strict=True):
@@ -89,20 +88,21 @@ class PurchasesAgent:
         sent_at = {record.offset: intended_send_time(record) for record, _ in usable}
         return Work(applied, [sent_at[listed.arrival.offset] for listed in applied.listed])
 
-    def _check_item(self, item_id: str) -> None:
-        if self._unknown_items == "dead_letter" and item_id not in self._refresher.catalogue.row_of:
-            raise BadMessage(
-                "unknown_item",
-                f"The catalogue {self._refresher.catalogue.fingerprint} has no item {item_id!r}. "
-                "Action: add it to the catalogue, or set lists.unknown_items to count.",
-            )
+    def _unknown(self, item_id: str) -> BadMessage | None:
+        if self._unknown_items == "count" or item_id in self._refresher.catalogue.row_of:
+            return None
+        return BadMessage(
+            "unknown_item",
+            f"The catalogue {self._refresher.catalogue.fingerprint} has no item {item_id!r}. "
+            "Action: add it to the catalogue, or set lists.unknown_items to count.",
+        )
 
     def _set_aside(self, record: ConsumerRecord, why: BadMessage, now_ms: int) -> DeadLetter:
         self._counters.dead_letters[why.reason] += 1
         log.warning("%s[%d]@%d: %s", record.topic, record.partition, record.offset, why.detail)
         return dead_letter(record, why, now_ms)
 
-    def _count_keys(self, batch: Batch, usable: list[tuple[ConsumerRecord, Purchase]]) -> None:
+    def _count_keys(self, batch: Batch, usable: list[tuple[ConsumerRecord, PurchaseRecord]]) -> None:
         partitions = self._partitions()
         for _, purchase in usable:
             if partition_of(purchase.customer_id.encode(), partitions) != batch.tp.partition:

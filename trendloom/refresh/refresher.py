@@ -34,6 +34,7 @@ from trendloom.state.rules import LANDMARK_MS, StateRules
 from trendloom.state.store import STATE_LOST, Before, Change, Outcome, Partition, Store
 
 if TYPE_CHECKING:  # numba is an extra
+    from trendloom.refresh.compiled_lists import ListEncoder
     from trendloom.relevance.compiled.ranker import Ranker
 
 __all__ = ["Applied", "ListRules", "Refresher"]
@@ -72,7 +73,8 @@ class Refresher:
     """Owns a worker's copy of the items and takes batches through it, one at a time.
 
     Call ``apply``, then ``score``, then ``settle`` for each batch; ``apply`` waits until the batch before is settled.
-    With ``compiled`` lists are made by :mod:`trendloom.relevance.compiled` (needs numba), else by numpy.
+    With ``compiled`` lists are made by :mod:`trendloom.relevance.compiled` and written by
+    :mod:`trendloom.refresh.compiled_lists` (both need numba), else by their plain forms.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Refresher:
         self._number_of_row: Ints = np.empty(0, np.int64)
         self._compiled = compiled
         self._ranker: Ranker | None = None
+        self._encoder: ListEncoder | None = None
         self._features: ItemFeatures
         self._dynamics: ItemDynamics
         hashes = {zlib.crc32(name.encode()) or 1: place for place, name in enumerate(stores)}
@@ -126,7 +129,11 @@ class Refresher:
         self.mirror.on_items = self._touch
         self.mirror.on_reload = self._rebuild
         self._rebuild()
-        if self._ranker is not None:  # compiled now, or read from disk: not while a purchase waits
+        if self._compiled:  # compiled now, or read from disk: not while a purchase waits
+            from trendloom.refresh.compiled_lists import ListEncoder
+
+            preset = self._list_rules.preset
+            self._encoder = ListEncoder(preset.parts, preset=preset.name, catalogue=self.catalogue.fingerprint)
             self._top_k(self._question([], [], [], trendinesses=[], percentiles=[]))
         return self.epoch
 
@@ -243,6 +250,16 @@ class Refresher:
 
     def encode(self, applied: Applied, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
         """Return the JSON of each list."""
+        if self._encoder is not None:
+            return self._encoder.lists(
+                applied.listed,
+                top,
+                sent_at_ms,
+                epoch=applied.change.epoch,
+                partition=applied.partition.partition,
+                made_at_ms=made_at_ms,
+                ids=self.mirror.ids,
+            )
         return encode_lists(
             applied.listed,
             top,

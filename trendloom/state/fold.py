@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from trendloom.events import Purchase
+from trendloom.events import Purchase, PurchaseRecord
 from trendloom.state.customer import Customer, event_hash, store_hash, trendiness
 from trendloom.state.forward_decay import batch_scores
 from trendloom.state.rules import LANDMARK_MS, StateRules
@@ -30,7 +30,7 @@ class Arrival(NamedTuple):
     """A usable record: where it lies, what it says, and the number of its item."""
 
     offset: int
-    purchase: Purchase
+    purchase: Purchase | PurchaseRecord
     item: int
 
 
