@@ -64,7 +64,7 @@ values = (
     | st.integers(-99, 99).map(lambda halves: halves / 2 / 10**6)
     | st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-6, -1e-6, 999_999.999999, -999_999.0, 0.1, 0.2, -0.3])
 )
-unusual = st.sampled_from([1e6, -2e9, float("nan"), float("inf"), -float("inf")])
+unusual = st.sampled_from([1e6, -2e9, 123_456_789_012.345_678, -1e17, float("nan"), float("inf"), -float("inf")])
 
 
 @st.composite
