@@ -31,10 +31,8 @@ check: $(VENV)/.installed-dev ## Lint, formatting, types, import directions and 
 test: $(VENV)/.installed-dev ## Every test that can run here, two files at a time: embedded engines, Redis and Apache Kafka where found
 	$(VENV)/bin/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-bench: $(VENV)/.installed-dev ## Run the benchmarks; results go to benchmarks/results
-	@found=; for script in benchmarks/*.py; do [ -e "$$script" ] || continue; found=1; \
-		echo "== $$script"; $(VENV)/bin/python "$$script" $(ARGS) || exit 1; done; \
-	[ -n "$$found" ] || echo "There is no benchmark yet."
+bench: $(VENV)/.installed-dev kafka ## Run the benchmarks on Apache Kafka and Redis (ARGS='--quick', '--parts ...', '--help')
+	$(VENV)/bin/python -m benchmarks.run $(ARGS)
 
 kafka: ## Fetch Apache Kafka's jars with Maven into var/kafka, for the tests marked kafka
 	@if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then \

@@ -35,8 +35,8 @@ class Workload:
     purchases: int = 300_000
     items: int = 10_000
     customers: int = 100_000
-    item_exponent: float = 0.8
-    customer_exponent: float = 0.6
+    #: Zipf's exponent of customers and of items alike.
+    zipf: float = 0.8
     seed: int = 1
 
 
@@ -91,8 +91,8 @@ def make_log(workload: Workload, now_ms: int) -> Log:
     """Return the purchases of a workload; the last one was made a minute before ``now_ms``."""
     rng = np.random.default_rng(workload.seed)
     size = workload.purchases
-    customers = zipf_draws(workload.customers, workload.customer_exponent, size, rng).tolist()
-    items = zipf_draws(workload.items, workload.item_exponent, size, rng).tolist()
+    customers = zipf_draws(workload.customers, workload.zipf, size, rng).tolist()
+    items = zipf_draws(workload.items, workload.zipf, size, rng).tolist()
     stores = rng.integers(len(_STORES), size=size).tolist()
     prices = rng.integers(500, 20_000, size=size).tolist()
     events = rng.bytes(16 * size)
