@@ -23,6 +23,9 @@ NO_ITEM = 0xFFFF_FFFF
 
 _HEADER = struct.Struct("<Qd")
 _ENTRY = struct.Struct("<IIfQI")
+_BOUGHT = struct.Struct("<II16x")
+_EVENT = struct.Struct("<Q")
+_EVENT_AT = 12
 _PADDING = _ENTRY.pack(NO_ITEM, 0, 0.0, 0, 0)
 _MASK = (1 << 64) - 1
 _ODD = 0x9E37_79B9_7F4A_7C15
@@ -86,6 +89,20 @@ class Customer:
     def entries(self) -> list[tuple[int, int, float, int, int]]:
         """Return the history, oldest first, as (item, at_s, percentile, event, store)."""
         return list(_ENTRY.iter_unpack(self.tail))
+
+    def bought(self) -> list[tuple[int, int]]:
+        """Return item and second of the history's purchases, oldest first."""
+        return list(_BOUGHT.iter_unpack(self.tail))
+
+    def knows(self, event: int) -> bool:
+        """Return whether an event is in the history."""
+        packed, tail = _EVENT.pack(event), self.tail
+        at = tail.find(packed)
+        while at >= 0:  # the bytes may also lie across other fields
+            if at % ENTRY_BYTES == _EVENT_AT:
+                return True
+            at = tail.find(packed, at + 1)
+        return False
 
     def buy(self, item: int, at_ms: int, percentile: float, event: int, store: int, *, history_length: int) -> None:
         """Add a purchase: count it, add its percentile (a float32 value), and drop the oldest entry of a full history.

@@ -92,10 +92,11 @@ class Fold:
     def buy(self, bought: Bought) -> JournalEntry | None:
         """Count a purchase and return what its list needs; None if its event is in the customer's history already."""
         customer, rules = self._customers[bought.customer_id], self._rules
-        history = customer.entries()
-        if any(entry[3] == bought.event for entry in history):
+        if customer.knows(bought.event):
             return None
-        _count_pairs(self.pairs, history, bought.item, bought.at_ms // 1000, rules.co_purchase_window)
+        if customer.tail:
+            at_s = bought.at_ms // 1000
+            _count_pairs(self.pairs, customer.bought(), bought.item, at_s, rules.co_purchase_window)
         customer.buy(
             bought.item,
             bought.at_ms,
@@ -229,7 +230,7 @@ def _from_history(
 
 def _count_pairs(
     pairs: dict[tuple[int, int], int],
-    history: list[tuple[int, int, float, int, int]],
+    history: list[tuple[int, int]],
     item: int,
     at_s: int,
     window: int,
@@ -237,7 +238,7 @@ def _count_pairs(
     """Add one co-purchase between ``item`` and each distinct item of the window; a repeat of the same day adds none."""
     day = at_s // _DAY_S
     weights: dict[int, int] = {}
-    for other, other_s, _, _, _ in history[-window:]:
+    for other, other_s in history[-window:]:
         same_day = other_s // _DAY_S == day
         if other == item:
             if same_day:
@@ -253,13 +254,15 @@ def _count_pairs(
 
 def item_change(bought: Sequence[Bought], pairs: Mapping[tuple[int, int], int], rules: StateRules) -> ItemChange:
     """Return what purchases, in offset order, and their pairs (item, other item) -> half-units add to the items."""
-    flat = np.array([(one.item, one.at_ms) for one in bought], np.int64).reshape(-1, 2)
-    numbers, groups, purchases = np.unique(flat[:, 0], return_inverse=True, return_counts=True)
+    items = np.array([one.item for one in bought], np.int64)
+    times = np.array([one.at_ms for one in bought], np.int64)
+    numbers, groups, purchases = np.unique(items, return_inverse=True, return_counts=True)
     size = numbers.size
-    times = flat[:, 1]
     slow = batch_scores(groups, size, times, rate_per_ms=rules.slow_rate_per_ms, landmark_ms=LANDMARK_MS)
     fast = batch_scores(groups, size, times, rate_per_ms=rules.fast_rate_per_ms, landmark_ms=LANDMARK_MS)
-    keys = np.array(sorted(pairs), np.int64).reshape(-1, 2)
-    weights = np.array([pairs[key] for key in sorted(pairs)], np.int64)
+    keys = np.array(list(pairs), np.int64).reshape(-1, 2)
+    weights = np.fromiter(pairs.values(), np.int64, len(pairs))
+    order = np.lexsort((keys[:, 1], keys[:, 0]))
+    keys, weights = keys[order], weights[order]
     total = sum((one.percentile for one in bought), 0.0)
     return ItemChange(numbers, purchases.astype(np.int64), slow, fast, keys[:, 0], keys[:, 1], weights, total)

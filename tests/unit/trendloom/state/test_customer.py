@@ -104,3 +104,23 @@ def test_histories_of_one_length_newest_first() -> None:
     found = padded_entries([three.tail, one.tail, b""], 3)
     assert found["item"].tolist() == [[3, 2, 1], [9, NO_ITEM, NO_ITEM], [NO_ITEM] * 3]
     assert found["at_s"].tolist() == [[3, 2, 1], [9, 0, 0], [0, 0, 0]]
+
+
+@given(
+    events=st.lists(st.integers(0, 2**64 - 1), max_size=6),
+    asked=st.integers(0, 2**64 - 1),
+    item=st.integers(0, 2**32 - 2),
+    at_s=st.integers(0, 2**32 - 1),
+)
+def test_an_event_is_known_while_it_is_in_the_history_and_nothing_else_is(
+    events: list[int], asked: int, item: int, at_s: int
+) -> None:
+    """Bytes of other fields that happen to read like an event are not taken for one."""
+    customer = Customer()
+    for event in events:
+        customer.buy(item, at_s * 1000, 0.5, event, 7, history_length=4)
+    kept = [entry[3] for entry in customer.entries()]
+    like_fields = item | at_s << 32
+    for event in [*events, asked, like_fields, 0]:
+        assert customer.knows(event) == (event in kept)
+    assert customer.bought() == [entry[:2] for entry in customer.entries()]
