@@ -254,7 +254,9 @@ def _rest_s(before: Sample, now: Sample, wanted: int) -> float:
 def _sample(ends: Ends, watched: Mapping[str, Sequence[Process]]) -> Sample:
     lists = ends.lists()
     cpu_s = {name: sum(cpu_seconds(process.pid) for process in some) for name, some in watched.items()}
-    return Sample(time.monotonic(), lists, {**cpu_s, "onlooker": cpu_seconds(os.getpid())}, whole_machine())
+    # the engines are this process's own grandchildren, so it is counted alone
+    onlooker = {"onlooker": cpu_seconds(os.getpid(), alone=True)}
+    return Sample(time.monotonic(), lists, {**cpu_s, **onlooker}, whole_machine())
 
 
 def _checks(settings: Settings, ends: Ends, contender: Contender, wanted: int) -> dict[str, bool]:

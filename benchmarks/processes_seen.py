@@ -20,14 +20,16 @@ class Busy(NamedTuple):
     all_s: float
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU seconds, user and system, of a process, its threads and its children; 0 once it has ended.
+def cpu_seconds(pid: int, *, alone: bool = False) -> float:
+    """Return the CPU seconds, user and system, of a process, its threads and (unless ``alone``) its children.
+
+    0 once it has ended.
 
     >>> cpu_seconds(os.getpid()) > 0
     True
     """
     total = 0.0
-    for member in [pid, *_descendants(pid)]:
+    for member in [pid] if alone else [pid, *_descendants(pid)]:
         try:
             fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
         except OSError:
