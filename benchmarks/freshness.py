@@ -51,7 +51,8 @@ def measure(stage: Stage, rates: Mapping[str, float], catalogue: Path, asked: ar
         steps = report.get("steps", [])[1:]
         found["presets"][preset] = dict(zip(names, steps, strict=True)) if len(steps) == len(names) else report
         for name, step in found["presets"][preset].items():
-            print(f"{preset:9} {name:>7}: {json.dumps(step)[:400]}", flush=True)
+            said = step.get("freshness_ms", step)
+            print(f"{preset:9} {name:>7}: {said}", flush=True)
     return found
 
 

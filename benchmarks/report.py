@@ -51,7 +51,7 @@ def summarise(results: Path) -> dict[str, Any]:
             "memory_mb": ours.get("memory_mb"),
             "startup_s": ours.get("startup_s"),
             "ratio": found["ratio"],
-            "freshness_ms": freshness.get("presets", {}).get(preset),
+            "freshness_ms": _freshness(freshness.get("presets", {}).get(preset, {})),
             "contenders": found["contenders"],
         }
     return {
@@ -96,6 +96,13 @@ def table(summary: Mapping[str, Any]) -> str:
             f"|---{'|--:' * (len(columns) - 1)}|",
         ]
         lines += [_row(name, told, found["ratio"].get(name)) for name, told in found["contenders"].items()]
+        if found["freshness_ms"]:
+            lines += [
+                "",
+                "| offered | purchases/s | p50 ms | p99 ms | p99.9 ms | longest ms | |",
+                "|---|--:|--:|--:|--:|--:|---|",
+            ]
+            lines += [_fresh_row(name, told) for name, told in found["freshness_ms"].items()]
     return "\n".join(lines)
 
 
@@ -109,6 +116,15 @@ def write_table(page: Path, summary: Mapping[str, Any]) -> None:
     page.write_text(f"{head}{BEGIN}\n\n{table(summary)}\n\n{END}{tail}", encoding="utf-8")
 
 
+def _freshness(steps: Mapping[str, Any]) -> dict[str, Any] | None:
+    found = {
+        name: {**step["freshness_ms"], "offered_per_s": step["offered_per_s"], "saturated": step["saturated"]}
+        for name, step in steps.items()
+        if isinstance(step, dict) and "freshness_ms" in step
+    }
+    return found or None
+
+
 def _row(name: str, told: Mapping[str, Any], ratio: Mapping[str, float] | None) -> str:
     low, high = told["drain_per_s_range"]
     cpu, memory = told["cpu_us_per_purchase"], told["memory_mb"]
@@ -119,6 +135,12 @@ def _row(name: str, told: Mapping[str, Any], ratio: Mapping[str, float] | None) 
         f"| {cpu['worker']:.1f} | {cpu['broker']:.1f} | {cpu['store']:.1f} | {memory['worker']:.0f} "
         f"| {told['startup_s']:.1f} | {against[0]} | {against[1]} | {told['others_share']:.0%} |"
     )
+
+
+def _fresh_row(name: str, told: Mapping[str, Any]) -> str:
+    shown = ("–" if told[key] is None else f"{told[key]:,.0f}" for key in ("p50", "p99", "p99.9", "max"))
+    verdict = "saturated" if told["saturated"] else "keeps up"
+    return f"| {name} | {told['offered_per_s']:,.0f} | {' | '.join(shown)} | {verdict} |"
 
 
 def _commit() -> str:

@@ -21,9 +21,10 @@ from benchmarks.contenders.registry import CONTENDERS
 from benchmarks.drain import Run, medians, ratios, run_once
 from benchmarks.peers_environment import differing_versions, peer_python
 from benchmarks.processes_seen import machine
-from benchmarks.report import software, summarise, write_table
+from benchmarks.report import software, summarise, table, write_table
 from benchmarks.stage import Stage
 from benchmarks.workload import Log, Workload, make_log, write_catalogue
+from launch.processes import ProgramFailed
 
 __all__ = ["main"]
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _write(RESULTS / "summary.json", summary)
     if asked.write_docs:
         write_table(TABLE, summary)
-    print(json.dumps(summary.get("presets", {}), indent=1)[:2000])
+    print(table(summary))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -101,6 +102,8 @@ class _Rounds:
         self._stage, self._asked = stage, asked
         self._log: Log | None = None
         self._count = 0
+        #: Runs that ended before their time.
+        self.failures: list[dict[str, str]] = []
         self.peers = peer_python() if any(CONTENDERS[name].peer for name in asked.contenders) else None
 
     def warm_up(self) -> None:
@@ -141,16 +144,29 @@ class _Rounds:
             round_number=round_number,
             knobs=knobs,
         )
+        self._say(run, knobs)
+        return run
+
+    def attempt(self, contender: str, preset: str, **varied: Any) -> list[Run]:
+        """Run one contender once; where it fails, say so and go on: the others' figures are not lost."""
+        try:
+            return [self.run(contender, preset, **varied)]
+        except ProgramFailed as failure:
+            print(f"{preset:9} {contender:12} FAILED: {failure}", flush=True)
+            self.failures.append({"contender": contender, "preset": preset, "said": str(failure)[-2000:]})
+            return []
+
+    @staticmethod
+    def _say(run: Run, knobs: dict[str, float] | None) -> None:
         cpu = ", ".join(f"{name} {spent:.1f}" for name, spent in run.cpu_us_per_purchase.items())
         failed = [name for name, held in run.checks.items() if not held]
         print(
-            f"{preset:9} {contender:12} round {round_number}: {run.drain_per_s:9,.0f}/s, µs: {cpu}; "
+            f"{run.preset:9} {run.contender:12} round {run.round}: {run.drain_per_s:9,.0f}/s, µs: {cpu}; "
             f"first list after {run.startup_s:.1f} s; others used {run.others_share:.0%}"
             + (f"; FAILED: {', '.join(failed)}" if failed else "")
             + (f"; {knobs}" if knobs else ""),
             flush=True,
         )
-        return run
 
 
 def _on_stage(part: str, asked: argparse.Namespace) -> None:
@@ -161,28 +177,31 @@ def _on_stage(part: str, asked: argparse.Namespace) -> None:
             about["versions_differ"] = differing_versions(rounds.peers)
         rounds.warm_up()
         if part == "drain":
-            _keep(part, {**about, **_drain(rounds, asked)})
+            found = _drain(rounds, asked)
         elif part == "sweep":
-            _keep(part, {**about, "runs": _sweep(rounds, asked)})
+            found = {"runs": _sweep(rounds, asked)}
         elif part == "scale":
-            _keep(part, {**about, "runs": _scale(rounds, asked)})
+            found = {"runs": _scale(rounds, asked)}
         else:
             rates = {preset: _own_rate(rounds, preset) for preset in asked.presets}
-            _keep(part, {**about, **freshness.measure(stage, rates, _catalogue(asked.items), asked)})
+            found = freshness.measure(stage, rates, _catalogue(asked.items), asked)
+        _keep(part, {**about, **found, "failures": rounds.failures})
 
 
 def _drain(rounds: _Rounds, asked: argparse.Namespace) -> dict[str, Any]:
     runs = [
-        rounds.run(contender, preset, round_number=number)
+        run
         for preset in asked.presets
         for number in range(1, asked.rounds + 1)
         for contender in asked.contenders
+        for run in rounds.attempt(contender, preset, round_number=number)
     ]
     presets = {}
     for preset in asked.presets:
         mine = [run for run in runs if run.preset == preset]
+        taken_part = dict.fromkeys(run.contender for run in mine)
         presets[preset] = {
-            "contenders": {name: medians([run for run in mine if run.contender == name]) for name in asked.contenders},
+            "contenders": {name: medians([run for run in mine if run.contender == name]) for name in taken_part},
             "ratio": ratios(mine),
         }
     return {"presets": presets, "runs": [run.as_dict() for run in runs]}
@@ -190,9 +209,10 @@ def _drain(rounds: _Rounds, asked: argparse.Namespace) -> dict[str, Any]:
 
 def _sweep(rounds: _Rounds, asked: argparse.Namespace) -> list[dict[str, Any]]:
     return [
-        rounds.run(contender, asked.presets[0], knobs=knobs).as_dict()
+        run.as_dict()
         for contender in asked.contenders
         for knobs in CONTENDERS[contender].sweep
+        for run in rounds.attempt(contender, asked.presets[0], knobs=knobs)
     ]
 
 
@@ -201,11 +221,11 @@ def _scale(rounds: _Rounds, asked: argparse.Namespace) -> list[dict[str, Any]]:
     for preset in asked.presets:
         for what, sizes in SCALES.items():
             for size in sizes:
+                print(f"   {what} {size:,}", flush=True)
                 for number in range(1, asked.rounds + 1):
                     varied: dict[str, Any] = {what: size}
-                    print(f"   {what} {size:,}", flush=True)
-                    run = rounds.run("ours", preset, round_number=number, **varied)
-                    found.append({"varied": what, "size": size, **run.as_dict()})
+                    runs = rounds.attempt("ours", preset, round_number=number, **varied)
+                    found += [{"varied": what, "size": size, **run.as_dict()} for run in runs]
     return found
 
 

@@ -52,6 +52,22 @@ def test_parts_that_were_run_on_other_days_are_in_the_summary_too(results: Path)
     assert summarise(results)["bytes_per"] == {"Redis 7": {"customer": 640}}
 
 
+def test_freshness_comes_from_the_load_reports_without_their_series(results: Path) -> None:
+    quantiles = {"p50": 10.0, "p90": 20.0, "p99": 30.0, "p99.9": None, "max": 50.0}
+    step = {"offered_per_s": 1000.0, "saturated": False, "freshness_ms": quantiles, "series": [1, 2, 3]}
+    (results / "freshness.json").write_text(json.dumps({"presets": {"paper": {"50%": step}}}))
+    found = summarise(results)
+    assert found["presets"]["paper"]["freshness_ms"] == {
+        "50%": {**quantiles, "offered_per_s": 1000.0, "saturated": False}
+    }
+    assert "| 50% | 1,000 | 10 | 30 | – | 50 | keeps up |" in table(found)
+
+
+def test_a_load_test_that_failed_leaves_no_figure(results: Path) -> None:
+    (results / "freshness.json").write_text(json.dumps({"presets": {"paper": {"failed": {"said": "no broker"}}}}))
+    assert summarise(results)["presets"]["paper"]["freshness_ms"] is None
+
+
 def test_the_table_has_a_row_for_each_contender_and_marks_one_that_was_cut_short(results: Path) -> None:
     rows = [line for line in table(summarise(results)).splitlines() if line.startswith("| ")]
     assert len(rows) == 3
