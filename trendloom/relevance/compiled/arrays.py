@@ -81,6 +81,7 @@ class Live(NamedTuple):
     most: Ints  # the most popular ones
     popular: Ints  # (K,) the items of greatest total, ascending; presets of extremes only
     popular_total: Floats  # (K,)
+    popular_vectors: Singles  # (K, D) their embeddings; (0, 0) where some items have photos and others have none
 
 
 class Weighing(NamedTuple):

@@ -16,6 +16,7 @@ from trendloom.relevance.compiled.steps import (
     PLACE,
     SHIFT,
     best_insert,
+    dot,
     haversine_km,
     in_history,
     jit,
@@ -42,7 +43,7 @@ N_PARTS = 11
 
 
 @jit
-def rank(q, popular_cosine, items, live, w, s, out_item, out_score, out_parts):
+def rank(q, items, live, w, s, out_item, out_score, out_parts):
     """Write the top k of every purchase into out_item (B, k), out_score (B, k) and out_parts (B, k, P)."""
     cards, photos, tables = items.cards, items.photos, items.tables
     neighbours, neighbour_similarity = items.neighbours, items.neighbour_similarity
@@ -55,7 +56,8 @@ def rank(q, popular_cosine, items, live, w, s, out_item, out_score, out_parts):
     chance, by_popularity, product_purchases = live.chance, live.by_popularity, live.product_purchases
     group_starts, group_items = live.group_starts, live.group_items
     least_items, most_items = live.least, live.most
-    popular, popular_total = live.popular, live.popular_total
+    popular, popular_total, popular_vectors = live.popular, live.popular_total, live.popular_vectors
+    vectors = photos if tables.shape[0] == 0 else tables  # what popular_vectors come from
     q_item, q_history, q_history_ms, q_at_ms = q.item, q.history, q.history_ms, q.at_ms
     q_stores, q_trendiness = q.stores, q.trendiness
     noted, wanted, co, cosine, repurchase = s.item, s.wanted, s.co, s.cosine, s.repurchase
@@ -273,6 +275,10 @@ def rank(q, popular_cosine, items, live, w, s, out_item, out_score, out_parts):
         trend = q_trendiness[b]
         decayed_by = live.slow_rate_per_ms * (at_ms - live.landmark_ms)
 
+        vector_row = -1
+        if bought >= 0:
+            vector_row = cards[bought].photo_row if tables.shape[0] == 0 else bought
+
         # stage 0: the candidates; stage 1: popular items whose fit may still carry them among the k best
         n_order = n_best = 0
         for place in range(n):
@@ -297,12 +303,18 @@ def rank(q, popular_cosine, items, live, w, s, out_item, out_score, out_parts):
                 for m in range(start, end):
                     gap = abs(scaled(popular_total[m], total_low, total_high) - trend)
                     score = weights[POPULARITY_FIT] * (1.0 - power(gap, fit_exponent)) + others
+                    found_cosine = 0.0
                     if with_visual:
-                        score += weights[VISUAL] * visual(popular_cosine[b, m], cosine_low, cosine_high, True)
+                        if vector_row >= 0 and popular_vectors.shape[0] > 0:  # end to end in memory: quickly read
+                            found_cosine = dot(vectors[vector_row], popular_vectors[m])
+                        else:
+                            found_cosine = similarity(bought, popular[m], cards, photos, tables)
+                        score += weights[VISUAL] * visual(found_cosine, cosine_low, cosine_high, True)
                     if score + 1e-6 >= least:
                         place, n = note(popular[m], n, stamp, cards, noted, wanted, co, cosine, repurchase)
                         if wanted[place] == 0:
                             wanted[place] = 1
+                            cosine[place] = found_cosine
                             order[n_order] = place
                             n_order += 1
 

@@ -53,7 +53,7 @@ class Ranker:
         self._standing: Standing | None = None
         self._popular_items: Ints = np.empty(0, np.int64)  # by total, ascending
         self._popular_total: npt.NDArray[np.float64] = np.empty(0)
-        self._popular_vectors: tuple[Singles, Singles] = (np.empty((0, 0), np.float32), np.empty((0, 0), np.float32))
+        self._popular_vectors: Singles = np.zeros((0, 0), np.float32)
 
     def touch(self, numbers: Ints | None, dynamics: ItemDynamics) -> None:
         """Take over the purchases and slow scores of these items (None: of all) after they have changed."""
@@ -70,11 +70,7 @@ class Ranker:
         scores = np.empty((query.size, self._k))
         parts = np.empty((query.size, self._k, len(names)))
         asked = Asked(query.item, query.history, query.history_ms, query.at_ms, query.stores, query.trendiness)
-        live = self._live(dynamics, standing)
-        rank(
-            asked, self._cosines_to_popular(query.item), self._items, live, self._weighing, self._scratch,
-            items, scores, parts,
-        )  # fmt: skip
+        rank(asked, self._items, self._live(dynamics, standing), self._weighing, self._scratch, items, scores, parts)
         return TopK(items, scores, parts, names)
 
     def _room(self, features: ItemFeatures, co_limit: int) -> Scratch:
@@ -112,35 +108,20 @@ class Ranker:
             count = min(self._popular, standing.total.size)
             popular = np.argpartition(-standing.total, count - 1)[:count].astype(np.int64)
             popular = popular[np.argsort(standing.total[popular], kind="stable")]
-            photo = self._features.photo_row[popular]
-            photos = (
-                np.where((photo >= 0)[:, None], self._items.photos[np.maximum(photo, 0)], np.float32(0))
-                if (self._items.photos.size)
-                else np.zeros((count, 0), np.float32)
-            )
-            tables = self._items.tables[popular] if self._items.tables.size else np.zeros((count, 0), np.float32)
-            self._popular_vectors = (photos, tables)
+            self._popular_vectors = self._vectors_of(popular)
         self._popular_items, self._popular_total = popular, standing.total[popular]
         self._standing = standing
 
-    def _cosines_to_popular(self, bought: npt.NDArray[np.int32]) -> Singles:
-        """Return the similarity (B, K) of the items bought to the most popular ones: one matrix product."""
-        count = self._popular_items.size
-        if count == 0:
-            return np.zeros((bought.size, 0), np.float32)
-        photos, tables = self._popular_vectors
-        known = (bought >= 0) & (bought < self._features.size)
-        item = np.where(known, bought, 0)
-        cosines = np.zeros((bought.size, count), np.float32)
-        if tables.size:
-            cosines[:] = self._items.tables[item] @ tables.T
-        if photos.size:
-            row = self._features.photo_row[item]
-            by_photo = np.flatnonzero(row >= 0)
-            theirs = np.flatnonzero(self._features.photo_row[self._popular_items] >= 0)
-            cosines[np.ix_(by_photo, theirs)] = self._items.photos[row[by_photo]] @ photos[theirs].T
-        cosines[~known] = 0.0
-        return cosines
+    def _vectors_of(self, popular: Ints) -> Singles:
+        """Return the embeddings (K, D) that similarities to these items come from; (0, 0) if they are of two kinds."""
+        items = self._items
+        if not items.whole_lists or (not items.photos.size and not items.tables.size):
+            return np.zeros((0, 0), np.float32)
+        if items.tables.size:
+            return items.tables[popular]
+        row = self._features.photo_row[popular]
+        known = items.photos[np.maximum(row, 0)]
+        return np.ascontiguousarray(np.where((row >= 0)[:, None], known, np.float32(0)))
 
     def _live(self, dynamics: ItemDynamics, standing: Standing) -> Live:
         co, products = dynamics.co.arrays(), dynamics.transitions.products.arrays()
@@ -159,6 +140,7 @@ class Ranker:
             most,
             self._popular_items,
             self._popular_total,
+            self._popular_vectors,
         )
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "PLACE",
     "SHIFT",
     "best_insert",
+    "dot",
     "haversine_km",
     "in_history",
     "jit",
