@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 
 from benchmarks.contenders.registry import CONTENDERS, Contender
 from benchmarks.contenders.workshop import KNOBS_VARIABLE
-from benchmarks.processes_seen import Busy, cpu_seconds, peak_memory_mb, whole_machine
+from benchmarks.processes_seen import Busy, cpu_seconds, has_mapped, peak_memory_mb, whole_machine
 from benchmarks.stage import Ends, Stage
 from benchmarks.workload import Log
 from config.settings import Settings
-from launch.assembly import open_store
+from launch.assembly import can_compile, open_store
 from launch.processes import Process, ProgramFailed
 from launch.readiness import free_port
 from launch.workers import environment_of
@@ -108,7 +108,9 @@ def run_once(
         try:
             first, last = _watch(ends, watched, len(log.records), window_s)
             finished = last.lists >= len(log.records)
-            checks = _checks(settings, ends, contender, len(log.records)) if finished else {}
+            # a contender that fell back to numpy would lose for a reason that is not its own
+            checks = {"compiled kernels, as ours": has_mapped(running[0].pid, "llvmlite") == can_compile()}
+            checks |= _checks(settings, ends, contender, len(log.records)) if finished else {}
             memory = {name: sum(peak_memory_mb(one.pid) for one in some) for name, some in watched.items()}
         finally:
             for process in running:

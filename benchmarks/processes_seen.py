@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Busy", "cpu_seconds", "machine", "peak_memory_mb", "whole_machine"]
+__all__ = ["Busy", "cpu_seconds", "has_mapped", "machine", "peak_memory_mb", "whole_machine"]
 
 _TICKS_S = 1.0 / os.sysconf("SC_CLK_TCK")
 
@@ -36,6 +36,18 @@ def cpu_seconds(pid: int, *, alone: bool = False) -> float:
             continue
         total += (int(fields[11]) + int(fields[12])) * _TICKS_S
     return total
+
+
+def has_mapped(pid: int, library: str) -> bool:
+    """Return whether a process has mapped a file whose path holds ``library``.
+
+    >>> has_mapped(os.getpid(), "python"), has_mapped(os.getpid(), "no such library")
+    (True, False)
+    """
+    try:
+        return library in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return False
 
 
 def peak_memory_mb(pid: int) -> float:

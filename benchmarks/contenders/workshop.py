@@ -21,7 +21,7 @@ from agents.purchases import PurchasesAgent
 from agents.scoring import ScoringAgent
 from config.loading import load_settings
 from config.settings import Settings
-from launch.assembly import clock_ms, open_catalogue, open_refresher, open_store, topic_names
+from launch.assembly import can_compile, clock_ms, open_catalogue, open_refresher, open_store, topic_names
 from trendloom.state.on_redis import RedisStore
 from trendloom.state.store import Partition
 
@@ -79,7 +79,7 @@ class Workshop:
     async def open(cls, settings: Settings, publisher: Bench) -> Workshop:
         """Open store, catalogue and refresher as the worker does."""
         store = open_store(settings)
-        refresher = await open_refresher(settings, store, open_catalogue(settings))
+        refresher = await open_refresher(settings, store, open_catalogue(settings), compiled=can_compile())
         _, recommendations, dead_letters, _ = topic_names(settings)
         counters, sender = Counters(), publisher
         purchases = PurchasesAgent(
