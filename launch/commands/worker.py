@@ -58,6 +58,7 @@ def worker(
     for noisy in ("kafka",):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
     os.environ.setdefault("FAUST_LOOP", "aio")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing of ours is worth threads that spin while they wait
     from launch.worker import serve  # Faust is imported only here, so that --help is quick
 
     asyncio.run(serve(settings))
