@@ -47,6 +47,7 @@ def draw_latency(steps: Sequence[Mapping[str, Any]], *, title: str) -> str:
     ]
     for name, colour in _COLOURS.items():
         parts += _line(name, colour, drawn, across, up)
+    parts += _names(drawn[-1], across, up)
     parts.append("</svg>")
     return "\n".join(parts) + "\n"
 
@@ -115,5 +116,16 @@ def _line(name: str, colour: str, steps: Sequence[Mapping[str, Any]], across: _A
             'stroke-width="2"/>'
             for x, y, saturated in points
         ),
-        f'<text x="{points[-1][0] + 9}" y="{points[-1][1] + 4}" fill="{colour}">{name}</text>',
     ]
+
+
+def _names(last: Mapping[str, Any], across: _Axis, up: _Axis) -> list[str]:
+    """Name each line at its last point, names at least a line of text apart."""
+    x, below = across.place(last["offered_per_s"]) + 9, float(_HEIGHT)
+    parts = []
+    for name, colour in _COLOURS.items():  # from the lowest line to the highest
+        value = last["freshness_ms"].get(name)
+        if value:
+            below = min(up.place(value) + 4, below - 13)
+            parts.append(f'<text x="{x}" y="{below}" fill="{colour}">{name}</text>')
+    return parts

@@ -18,7 +18,7 @@ from trendloom.verify.freshness import DurationHistogram
 __all__ = ["LoadCheck", "PartCheck"]
 
 _RUN_CHARACTERS, _NUMBER_DIGITS = 24, 12
-_Words = tuple[int, str, str, int, int]  # purchase number, customer, epoch, customer's purchase number, sent_at
+_Words = tuple[int, bytes, bytes, int, int]  # purchase number, customer, epoch, customer's purchase number, sent_at
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class LoadCheck:
         self._run = run
         self._ends = np.array(ends, np.int64)
         self._seen = bytearray(int(self._ends[-1]) if len(self._ends) else 0)
-        self._latest: dict[str, tuple[str, int]] = {}
+        self._latest: dict[bytes, tuple[bytes, int]] = {}
         #: One for each part of the run.
         self.parts = [PartCheck() for _ in ends]
         #: Purchases that have a list.
@@ -144,8 +144,8 @@ def _cut(value: bytes, at: int) -> _Words:
     sent = value.index(b'"sent_at":', at) + 10
     return (
         _number(value, at),
-        value[customer : value.index(b'"', customer)].decode(),
-        value[epoch:comma].decode(),
+        value[customer : value.index(b'"', customer)],
+        value[epoch:comma],
         int(value[comma + 10 : value.index(b"}", comma)]),
         int(value[sent : value.index(b",", sent)]),
     )
@@ -156,8 +156,8 @@ def _decoded(value: bytes) -> _Words:
     version = found["version"]
     return (
         int(found["cause"]["event_id"][_RUN_CHARACTERS:], 16),
-        str(found["customer_id"]),
-        str(version["epoch"]),
+        orjson.dumps(found["customer_id"])[1:-1],  # as it stands in a compact list
+        b"%d" % version["epoch"],
         int(version["number"]),
         int(found["sent_at"]),
     )
