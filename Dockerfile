@@ -18,7 +18,8 @@ COPY launch launch
 COPY models models
 COPY producers producers
 COPY trendloom trendloom
-RUN pip install -c requirements.lock '.[dashboard,fast]'
+# kernels are compiled here, not when the first purchase waits
+RUN pip install -c requirements.lock '.[dashboard,fast]' && cd / && python -m trendloom.refresh.compile_ahead
 
 USER trendloom
 WORKDIR /home/trendloom

@@ -29,6 +29,7 @@ check: $(VENV)/.installed-dev ## Lint, formatting, types, import directions and 
 	$(VENV)/bin/pytest -q -m "$(FAST)" $(ARGS)
 
 test: $(VENV)/.installed-dev ## Every test that can run here, two files at a time: embedded engines, Redis and Apache Kafka where found
+	@$(VENV)/bin/python -m trendloom.refresh.compile_ahead
 	$(VENV)/bin/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 bench: $(VENV)/.installed-dev kafka ## Run the benchmarks on Apache Kafka and Redis (ARGS='--quick', '--parts ...', '--help')
@@ -65,6 +66,8 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/python
 	@echo "Installing Trendloom into $(VENV) (once; under a minute) ..."
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dashboard,fast]'
+	@echo "Compiling its kernels (once; some 15 seconds) ..."
+	@$(VENV)/bin/python -m trendloom.refresh.compile_ahead
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml requirements.lock | $(VENV)/bin/python

@@ -1,0 +1,42 @@
+"""``python -m trendloom.refresh.compile_ahead``: compile the kernels now and keep them, so that no worker has to wait.
+
+They are compiled for one set of array types, the same for every catalogue; what is kept is found again until the code
+changes. Without numba there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import time
+
+from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
+from trendloom.refresh.refresher import ListRules, Refresher
+from trendloom.relevance.presets import PRESETS
+from trendloom.state.in_process import InProcessStore
+from trendloom.state.rules import StateRules
+
+__all__ = ["compile_ahead"]
+
+
+def compile_ahead() -> bool:
+    """Compile what a worker needs, or read what was compiled before; return False where numba is not installed."""
+    if importlib.util.find_spec("numba") is None:
+        return False
+    refresher = Refresher(
+        InProcessStore(),
+        load_catalogue(demo_catalogue_path()),
+        state_rules=StateRules(),
+        list_rules=ListRules(PRESETS["balanced"]),
+        stores={},
+        worker="ahead",
+        follow_every_s=1.0,
+        monotonic=time.monotonic,
+        compiled=True,
+    )
+    asyncio.run(refresher.open(1_600_000_000_000))
+    return True
+
+
+if __name__ == "__main__":
+    compile_ahead()
