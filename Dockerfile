@@ -18,11 +18,12 @@ COPY launch launch
 COPY models models
 COPY producers producers
 COPY trendloom trendloom
-# kernels are compiled here, not when the first purchase waits
-RUN pip install -c requirements.lock '.[dashboard,fast]' && cd / && python -m trendloom.refresh.compile_ahead
+RUN pip install -c requirements.lock '.[dashboard,fast]'
 
 USER trendloom
 WORKDIR /home/trendloom
+# kernels are compiled here, by the user who will read them, not when the first purchase waits
+RUN python -m trendloom.refresh.compile_ahead
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["trendloom"]
 CMD ["--help"]
