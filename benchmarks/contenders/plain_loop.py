@@ -2,7 +2,7 @@
 
 ``getmany``, one batch of one partition at a time; while a batch's lists are on their way to the broker the next batch
 is applied. Lists go out as whole producer batches (``create_batch`` / ``send_batch``, through our own publisher), and
-offsets are committed after acknowledgement, as often as our worker commits. Swept: ``max_records`` 250, 500, 1000.
+offsets are committed after acknowledgement, as often as our worker commits. Swept: ``max_records`` 250 to 2000.
 """
 
 from __future__ import annotations

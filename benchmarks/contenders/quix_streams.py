@@ -3,7 +3,7 @@
 A ``BatchingSink`` gets each partition's records at a checkpoint; there they are worked on in steps of ``step`` with
 our functions, their lists go out through confluent-kafka's producer (delivery reports only for errors, flushed once a
 checkpoint), then Quix commits: after acknowledgement. Values stay bytes, there is no state store and no changelog.
-Swept: ``commit_every`` 500, 2000, 5000, 20000; ``step`` 500, 2000; ``linger_ms`` 5, 20.
+Swept: ``commit_every`` 500 to 20000; ``commit_interval_s`` 0.25, 1, 5; ``step`` 500, 2000; ``linger_ms`` 5, 20.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from quixstreams.sinks import BatchingSink, SinkBatch  # type: ignore[import-not
 from benchmarks.contenders.workshop import Lists, Record, Taken, Workshop, given_settings, knobs
 from launch.assembly import topic_names
 
-KNOBS = {"commit_every": 5000.0, "commit_interval_s": 0.25, "step": 500.0, "linger_ms": 5.0}
+KNOBS = {"commit_every": 20_000.0, "commit_interval_s": 1.0, "step": 2000.0, "linger_ms": 5.0}
 
 
 class ConfluentSends:

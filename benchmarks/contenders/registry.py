@@ -34,7 +34,7 @@ CONTENDERS: dict[str, Contender] = {
             "plain",
             "plain aiokafka loop, same functions",
             ("benchmarks.contenders.plain_loop",),
-            sweep=tuple({"max_records": size} for size in (250.0, 500.0, 1000.0)),
+            sweep=tuple({"max_records": size} for size in (250.0, 500.0, 1000.0, 2000.0)),
         ),
         Contender(
             "quix",
@@ -43,8 +43,9 @@ CONTENDERS: dict[str, Contender] = {
             peer=True,
             sweep=(
                 *({"commit_every": size} for size in (500.0, 2000.0, 5000.0, 20_000.0)),
-                {"commit_every": 5000, "step": 2000},
-                {"commit_every": 5000, "linger_ms": 20},
+                *({"commit_interval_s": longest} for longest in (0.25, 5.0)),
+                {"step": 500.0},
+                {"linger_ms": 20.0},
             ),
         ),
         Contender(
@@ -53,18 +54,18 @@ CONTENDERS: dict[str, Contender] = {
             ("bytewax.run", "benchmarks.contenders.bytewax_flow:build_flow()"),
             peer=True,
             commits=False,
-            sweep=(*({"batch": size} for size in (250.0, 500.0, 1000.0, 2000.0)), {"batch": 500, "linger_ms": 5}),
+            sweep=(*({"batch": size} for size in (250.0, 500.0, 1000.0, 2000.0, 4000.0)), {"linger_ms": 5.0}),
         ),
         Contender(
             "stock_faust",
             "stock Faust, `take`, `topic.send`, same functions",
             ("benchmarks.contenders.stock_faust",),
             sweep=(
-                *({"take": size} for size in (100.0, 500.0, 2000.0)),
+                *({"take": size} for size in (100.0, 500.0, 1000.0, 2000.0)),
                 {"within_s": 0.2},
                 {"linger_s": 0.0},
                 {"linger_s": 0.02},
-                {"poll_records": 500},
+                {"poll_records": 5000.0},
             ),
         ),
     )

@@ -2,8 +2,8 @@
 
 The documented idiom for batches (``take`` itself acknowledges a batch that failed, so its twin that leaves that to the
 agent is used); the lists of a batch are sent together and awaited together, then the batch is acknowledged. The
-producer batches (linger, large batches), the buffer is large and a rebalance waits for nothing. Swept: ``take`` 100,
-500, 2000; ``within_s`` 0.05, 0.2; ``linger_s`` 0, 0.005, 0.02; ``poll_records`` 500, 5000.
+producer batches (linger, large batches), the buffer is large and a rebalance waits for nothing. Swept: ``take`` 100
+to 2000; ``within_s`` 0.05, 0.2; ``linger_s`` 0, 0.005, 0.02; ``poll_records`` 500, 5000.
 Faust tells nobody when it commits, so journals are dropped once acknowledged.
 """
 
@@ -19,7 +19,7 @@ import faust
 from benchmarks.contenders.workshop import Record, Workshop, given_settings, knobs
 from launch.assembly import topic_names
 
-KNOBS = {"take": 500.0, "within_s": 0.05, "linger_s": 0.005, "poll_records": 5000.0}
+KNOBS = {"take": 2000.0, "within_s": 0.05, "linger_s": 0.005, "poll_records": 500.0}
 
 
 class TopicSends:
