@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from launch.load_run import LoadOutcome, StepOutcome
@@ -78,9 +79,10 @@ def write_report(report: dict[str, Any], path: Path) -> None:
 
 def as_table(report: dict[str, Any]) -> Table:
     """Return the report's steps as a table for the terminal."""
-    table = Table(title="freshness: intended send time to list in hand, ms")
-    table.add_column("verdict")
-    for name in ("offered/s", "achieved/s", *QUANTILES, "max", "most behind"):
+    title = "freshness: intended send time to list in hand, ms"
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("verdict", no_wrap=True)
+    for name in ("offered/s", "listed/s", *QUANTILES, "max", "behind"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in report["steps"]:
         fresh = row["freshness_ms"]
@@ -88,7 +90,7 @@ def as_table(report: dict[str, Any]) -> Table:
             "saturated" if row["saturated"] else "keeps up",
             f"{row['offered_per_s']:,.0f}",
             f"{row['achieved_per_s']:,.0f}",
-            *("–" if fresh[name] is None else f"{fresh[name]:,.0f}" for name in (*QUANTILES, "max")),
+            *("–" if fresh[name] is None else _short(fresh[name]) for name in (*QUANTILES, "max")),
             f"{row['backlog_most']:,}",
         )
     return table
@@ -140,6 +142,10 @@ def _row(found: StepOutcome) -> dict[str, Any]:
             "acknowledged": [sample.acknowledged for sample in found.samples],
         },
     }
+
+
+def _short(ms: float) -> str:
+    return f"{ms:.1f}" if ms < 10 else f"{ms:,.0f}"
 
 
 def _rounded(value: float) -> float | None:

@@ -176,7 +176,7 @@ class _Running:
                     if not plan.drain:
                         self._start_workers()
                     else:
-                        outcome.drain = await self._drain(sender, reader)
+                        await self._drain(outcome, sender, reader)
                     for step in self._steps:
                         if self._stopped():
                             outcome.ended_early = "interrupted"
@@ -213,15 +213,15 @@ class _Running:
                 self._crew.start()
             self._crew.wait_until_ready()
 
-    async def _drain(self, sender: LoadSender, reader: LoadReader) -> Drain:
+    async def _drain(self, outcome: LoadOutcome, sender: LoadSender, reader: LoadReader) -> None:
         count = self._plan.drain
         self._say(f"writing {count} purchases as fast as the broker takes them ...")
         sending = await sender.drain(0, count, self._stopped)
         written = sending.handed_over / max((sending.end_ms - sending.start_ms) / 1000.0, 1e-9)
+        outcome.drain = Drain(sending.handed_over, written, 0.0, PartCheck())  # what came back is put in at the end
         self._say(f"written at {written:,.0f} a second; waiting for their lists ...")
         self._start_workers()
         await self._settle(sender, reader, lambda: None)
-        return Drain(sending.handed_over, written, 0.0, PartCheck())
 
     async def _run_step(self, step: LoadStep, sender: LoadSender, reader: LoadReader) -> StepOutcome:
         sending = StepSending(time.time() * 1000.0 + _LEAD_MS)

@@ -52,7 +52,7 @@ def test_a_report_is_json_and_says_what_was_found(tmp_path: Path) -> None:
 
 def test_the_table_has_a_row_for_each_step() -> None:
     paper = io.StringIO()
-    Console(file=paper, width=120).print(as_table(_report()))
+    Console(file=paper, width=80).print(as_table(_report()))
     rows = [
         line for line in paper.getvalue().splitlines() if "/s" not in line and ("keeps up" in line or "satur" in line)
     ]
