@@ -126,7 +126,7 @@ class BatchConsumer(stock.Consumer):
                     self._n_acked = 0
                     await self.commit()
                 await self._fetch()
-                if not self.flow_active or self._seeking.locked():
+                if not self._may_hand_on():
                     continue  # what waits is handed on later; a seek forgets it
                 if self._astray:
                     await self.perform_seek()
@@ -174,6 +174,9 @@ class BatchConsumer(stock.Consumer):
     def _wanted(self, active: set[TP]) -> set[TP]:
         """Return the partitions of which nothing waits."""
         return {tp for tp in active if ensure_TP(tp) not in self._waiting}
+
+    def _may_hand_on(self) -> bool:
+        return self.flow_active and not self._seeking.locked() and not self._draining
 
     def _behind(self, tp: TP) -> bool:
         """Return whether the partition holds more than was read; one that was never fetched may."""
