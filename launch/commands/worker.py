@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -35,6 +36,10 @@ def worker(
     health_port: Annotated[
         int | None, typer.Option(help="Loopback port of GET /health; 0 is none (setting worker.health_port).")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many worker processes on this machine; health ports count upwards."),
+    ] = None,
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Take purchases from Kafka, keep the state in Redis, publish a refreshed list for each; SIGTERM drains."""
@@ -54,6 +59,11 @@ def worker(
             "worker.health_port": health_port,
         },
     )
+    if processes is not None:
+        from launch.worker_group import members_of, run_group
+
+        members = members_of(settings, processes, log_level=log_level)
+        raise typer.Exit(run_group(members, drain_timeout_s=settings.worker.drain_timeout_s, out=sys.stderr))
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("kafka",):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
