@@ -63,6 +63,8 @@ class Run:
     #: Share of all cores that others used while it was measured: what a reader should be wary of.
     others_share: float
     checks: dict[str, bool]
+    #: The store's dearest commands, per list, since before the contender started: calls and the store's own µs.
+    store_commands: dict[str, dict[str, float]] = field(default_factory=dict)
     knobs: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -111,6 +113,7 @@ def run_once(
             # a contender that fell back to numpy would lose for a reason that is not its own
             checks = {"compiled kernels, as ours": has_mapped(running[0].pid, "llvmlite") == can_compile()}
             checks |= _checks(settings, ends, contender, len(log.records)) if finished else {}
+            commands = stage.command_costs(last.lists)
             memory = {name: sum(peak_memory_mb(one.pid) for one in some) for name, some in watched.items()}
         finally:
             for process in running:
@@ -138,6 +141,7 @@ def run_once(
         memory_mb={name: round(size, 1) for name, size in memory.items()},
         others_share=round(max(others_s, 0.0) / whole_s, 3) if whole_s else 0.0,
         checks=checks,
+        store_commands=commands,
         knobs=dict(knobs or {}),
     )
 

@@ -84,6 +84,7 @@ class Stage:
         """Empty the store, make the run's topics and write the log."""
         with redis.Redis.from_url(self.store.address) as client:
             client.flushall()
+            client.config_resetstat()
         with open_admin(kafka_options(settings.kafka)) as admin:
             create_topics(admin, topic_table(settings.kafka))
         purchases = topic_table(settings.kafka)[0]
@@ -93,6 +94,19 @@ class Stage:
         """Delete the run's topics."""
         with open_admin(kafka_options(settings.kafka)) as admin:
             admin.delete_topics([topic.name for topic in topic_table(settings.kafka)])
+
+    def command_costs(self, lists: int, most: int = 8) -> dict[str, dict[str, float]]:
+        """Return the store's dearest commands since ``prepare``: calls and µs a list; a script's are within its own."""
+        with redis.Redis.from_url(self.store.address) as client:
+            told: dict[str, Any] = client.info("commandstats")
+        dearest = sorted(told.items(), key=lambda entry: -entry[1]["usec"])[:most]
+        return {
+            name.removeprefix("cmdstat_"): {
+                "calls": round(cost["calls"] / lists, 3),
+                "us": round(cost["usec"] / lists, 2),
+            }
+            for name, cost in dearest
+        }
 
     def versions(self) -> dict[str, str]:
         """Return the versions of both engines."""
