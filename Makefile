@@ -26,6 +26,7 @@ check: $(VENV)/.installed-dev ## Lint, formatting, types, import directions and 
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	@$(VENV)/bin/python -m trendloom.refresh.compile_ahead
 	$(VENV)/bin/pytest -q -m "$(FAST)" $(ARGS)
 
 test: $(VENV)/.installed-dev ## Every test that can run here, two files at a time: embedded engines, Redis and Apache Kafka where found

@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from launch.embedded import start_broker, start_valkey
 from launch.processes import Processes
 from launch.real_engines import apache_kafka_jars, start_apache_kafka, start_redis_cluster, start_redis_server
 from trendloom.errors import InputError
+
+# machines are shared and noisy, and a kernel may be compiled while an example is drawn: time says nothing here
+settings.register_profile("noisy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("noisy")
 
 _ROOT = Path(__file__).parent.parent
 _prefixes = itertools.count()
