@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, cast
 
 from aiokafka.structs import ConsumerRecord
+from faust.exceptions import ConsumerNotStarted
 from faust.serializers.schemas import Schema
 from faust.transport import consumer as stock_consumer
 from faust.transport.consumer import ensure_TP
@@ -252,8 +253,12 @@ class BatchConsumer(stock.Consumer):
 
     def lag(self) -> dict[TP, int]:
         """Return, for each assigned partition, how many records lie between what is acknowledged and the log's end."""
-        lags = {}
-        for tp in self.assignment():
+        lags: dict[TP, int] = {}
+        try:
+            assigned = self.assignment()
+        except ConsumerNotStarted:  # whoever looks on may be earlier
+            return lags
+        for tp in assigned:
             known = ensure_TP(tp)
             read = self._read_offset[known]
             if read is None or not self.app.topics.acks_enabled_for(known.topic):
