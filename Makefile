@@ -65,7 +65,7 @@ $(VENV)/bin/python:
 		"On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
 $(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/python
-	@echo "Installing Trendloom into $(VENV) (once; under a minute) ..."
+	@echo "Installing Trendloom into $(VENV) (once; about a minute) ..."
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dashboard,fast]'
 	@echo "Compiling its kernels (once; some 15 seconds) ..."
 	@$(VENV)/bin/python -m trendloom.refresh.compile_ahead
