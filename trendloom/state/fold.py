@@ -7,7 +7,7 @@ again with the number, percentile and trendiness that it had. Read next: :mod:`t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,9 +18,11 @@ from trendloom.events import Purchase, PurchaseRecord
 from trendloom.state.customer import Customer, event_hash, store_hash, trendiness
 from trendloom.state.forward_decay import batch_scores
 from trendloom.state.rules import LANDMARK_MS, StateRules
-from trendloom.state.store import Before, Bought, Change, CustomerChange, ItemChange, JournalEntry
+from trendloom.state.store import Before, Bought, Change, CustomerChanges, ItemChange, JournalEntry, journal_of
 
-__all__ = ["Arrival", "Fold", "Listed", "Prepared", "Tally", "customers_of", "item_change", "prepare"]
+__all__ = ["Arrival", "Fold", "Listed", "Prepared", "Tally", "customers_of", "item_change", "items_changed", "prepare"]
+
+Ints = npt.NDArray[np.int64]
 
 _DAY_S = 86_400
 _SAME_DAY, _OTHER_DAY = 2, 1  # half-units of co-purchase
@@ -86,7 +88,7 @@ class Fold:
         self._rules = rules
         self._numbers_before = {name: customer.number for name, customer in customers.items()}
         self.bought: list[Bought] = []
-        self.pairs: dict[tuple[int, int], int] = {}
+        self.pairs: list[tuple[int, int, int]] = []
         self.journal: dict[int, JournalEntry] = {}
 
     def buy(self, bought: Bought) -> JournalEntry | None:
@@ -94,7 +96,7 @@ class Fold:
         customer, rules = self._customers[bought.customer_id], self._rules
         if customer.knows(bought.event):
             return None
-        if customer.tail:
+        if customer.tail and rules.co_purchase_window:
             at_s = bought.at_ms // 1000
             _count_pairs(self.pairs, customer.bought(), bought.item, at_s, rules.co_purchase_window)
         customer.buy(
@@ -115,13 +117,15 @@ class Fold:
         self.bought.append(bought)
         return entry
 
-    def changed(self) -> list[CustomerChange]:
+    def changed(self) -> CustomerChanges:
         """Return the new records of the customers who bought something."""
-        return [
-            CustomerChange(name, self._numbers_before[name], customer.pack())
-            for name, customer in self._customers.items()
-            if customer.number != self._numbers_before[name]
-        ]
+        before = self._numbers_before
+        names = [name for name, customer in self._customers.items() if customer.number != before[name]]
+        return CustomerChanges(
+            names,
+            np.array([before[name] for name in names], np.int64),
+            [self._customers[name].pack() for name in names],
+        )
 
 
 def prepare(
@@ -176,7 +180,7 @@ def prepare(
         fence=max(last_offset, before.fence),
         customers=fold.changed(),
         items=item_change(fold.bought, fold.pairs, rules),
-        journal=fold.journal,
+        journal=journal_of(fold.journal),
         bought=fold.bought,
         prior_mean=prior_mean,
     )
@@ -229,7 +233,7 @@ def _from_history(
 
 
 def _count_pairs(
-    pairs: dict[tuple[int, int], int],
+    pairs: list[tuple[int, int, int]],
     history: list[tuple[int, int]],
     item: int,
     at_s: int,
@@ -247,22 +251,23 @@ def _count_pairs(
             weights[other] = _SAME_DAY
         else:
             weights.setdefault(other, _OTHER_DAY)
-    for other, weight in weights.items():
-        pairs[item, other] = pairs.get((item, other), 0) + weight
-        pairs[other, item] = pairs.get((other, item), 0) + weight
+    pairs += [(item, other, weight) for other, weight in weights.items()]
 
 
-def item_change(bought: Sequence[Bought], pairs: Mapping[tuple[int, int], int], rules: StateRules) -> ItemChange:
-    """Return what purchases, in offset order, and their pairs (item, other item) -> half-units add to the items."""
+def item_change(bought: Sequence[Bought], pairs: Sequence[tuple[int, int, int]], rules: StateRules) -> ItemChange:
+    """Return what purchases, in offset order, and their pairs (item, other item, half-units) add to the items."""
     items = np.array([one.item for one in bought], np.int64)
     times = np.array([one.at_ms for one in bought], np.int64)
+    table = np.array(pairs, np.int64).reshape(-1, 3)
+    total = sum((one.percentile for one in bought), 0.0)
+    return items_changed(items, times, table, total, rules)
+
+
+def items_changed(items: Ints, times_ms: Ints, pairs: Ints, percentile_sum: float, rules: StateRules) -> ItemChange:
+    """Return what purchases of ``items`` (A,) at ``times_ms`` (A,) and ``pairs`` (P, 3) add to the items."""
     numbers, groups, purchases = np.unique(items, return_inverse=True, return_counts=True)
     size = numbers.size
-    slow = batch_scores(groups, size, times, rate_per_ms=rules.slow_rate_per_ms, landmark_ms=LANDMARK_MS)
-    fast = batch_scores(groups, size, times, rate_per_ms=rules.fast_rate_per_ms, landmark_ms=LANDMARK_MS)
-    keys = np.array(list(pairs), np.int64).reshape(-1, 2)
-    weights = np.fromiter(pairs.values(), np.int64, len(pairs))
-    order = np.lexsort((keys[:, 1], keys[:, 0]))
-    keys, weights = keys[order], weights[order]
-    total = sum((one.percentile for one in bought), 0.0)
-    return ItemChange(numbers, purchases.astype(np.int64), slow, fast, keys[:, 0], keys[:, 1], weights, total)
+    slow = batch_scores(groups, size, times_ms, rate_per_ms=rules.slow_rate_per_ms, landmark_ms=LANDMARK_MS)
+    fast = batch_scores(groups, size, times_ms, rate_per_ms=rules.fast_rate_per_ms, landmark_ms=LANDMARK_MS)
+    rows, columns, weights = pairs.T
+    return ItemChange(numbers, purchases.astype(np.int64), slow, fast, rows, columns, weights, percentile_sum)

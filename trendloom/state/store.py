@@ -7,7 +7,7 @@ applies all of it or, when the offset fence or a customer has moved since, none 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -18,11 +18,12 @@ import numpy.typing as npt
 from trendloom.state.rules import StateRules
 
 __all__ = [
+    "JOURNAL",
     "STATE_LOST",
     "Before",
     "Bought",
     "Change",
-    "CustomerChange",
+    "CustomerChanges",
     "ItemChange",
     "ItemRows",
     "JournalEntry",
@@ -32,6 +33,8 @@ __all__ = [
     "Population",
     "Store",
     "Touched",
+    "journal_entries",
+    "journal_of",
 ]
 
 #: What whoever meets another epoch says.
@@ -42,6 +45,10 @@ STATE_LOST = (
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Journal = npt.NDArray[np.void]
+
+#: One purchase in a batch's journal: what its list needs that cannot be computed again.
+JOURNAL = np.dtype([("offset", "<u8"), ("number", "<u4"), ("percentile", "<f4"), ("trendiness", "<f8")])
 
 
 class Partition(NamedTuple):
@@ -57,6 +64,20 @@ class JournalEntry(NamedTuple):
     number: int
     percentile: float
     trendiness: float
+
+
+def journal_of(entries: Mapping[int, JournalEntry]) -> Journal:
+    """Return a batch's journal (J,) from its entries by offset.
+
+    >>> journal_of({7: JournalEntry(1, 0.5, 0.25)}).tolist()
+    [(7, 1, 0.5, 0.25)]
+    """
+    return np.array([(offset, *entry) for offset, entry in entries.items()], JOURNAL)
+
+
+def journal_entries(journal: Journal) -> dict[int, JournalEntry]:
+    """Return what a journal (J,) says, by offset."""
+    return {offset: JournalEntry(*entry) for offset, *entry in journal.tolist()}
 
 
 class Population(NamedTuple):
@@ -81,31 +102,34 @@ class Before:
     journal: dict[int, JournalEntry] = field(default_factory=dict)
 
 
-class CustomerChange(NamedTuple):
-    """A customer's new record, and the purchase number that it was prepared from."""
+@dataclass(slots=True)
+class CustomerChanges:
+    """Customers' new records (C,), and the purchase numbers (C,) that they were prepared from."""
 
-    customer_id: str
-    expected_number: int
-    record: bytes
+    ids: list[str]
+    expected: Ints
+    records: list[bytes]
+
+    def __len__(self) -> int:
+        """Return C, the number of customers."""
+        return len(self.ids)
 
 
 @dataclass(slots=True)
 class ItemChange:
-    """What a batch adds to items: purchases and log scores for each item, half-units of co-purchase for each pair."""
+    """What a batch adds to items: purchases and log scores for each item, half-units of co-purchase for each pair.
 
-    numbers: Ints  # (I,) unique item numbers
+    A pair counts in both items' rows; pairs are in the order of the log and may come again.
+    """
+
+    numbers: Ints  # (I,) unique item numbers, ascending
     purchases: Ints  # (I,)
     slow: Floats  # (I,) log scores of this batch alone
     fast: Floats  # (I,)
-    rows: Ints  # (P,) pairs in both directions, sorted by (row, column), unique
-    columns: Ints  # (P,)
+    rows: Ints  # (P,) the item bought
+    columns: Ints  # (P,) an item that its customer bought before
     weights: Ints  # (P,) half-units: 2 for the same day, 1 otherwise
     percentile_sum: float
-
-    @property
-    def touched(self) -> Ints:
-        """Numbers of all items that the change concerns, ascending."""
-        return np.union1d(self.numbers, self.rows)
 
 
 class Bought(NamedTuple):
@@ -131,10 +155,10 @@ class Change:
     epoch: int
     expected_fence: int
     fence: int
-    customers: list[CustomerChange]
+    customers: CustomerChanges
     items: ItemChange
-    journal: dict[int, JournalEntry]
-    bought: list[Bought] = field(default_factory=list)
+    journal: Journal
+    bought: Sequence[Bought] = ()
     prior_mean: float = 0.5
 
 
