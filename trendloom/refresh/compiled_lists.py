@@ -18,7 +18,7 @@ import orjson
 from trendloom.candidates import TopK
 from trendloom.events import SCHEMA_VERSION
 from trendloom.refresh.lists import DECIMALS, Heads, encode_heads, heads_of
-from trendloom.state.fold import Listed
+from trendloom.state.columns import Listings
 
 __all__ = ["ListEncoder"]
 
@@ -234,7 +234,7 @@ class ListEncoder:
 
     def lists(
         self,
-        listed: Sequence[Listed],
+        listed: Listings,
         top: TopK,
         sent_at_ms: Sequence[int | None],
         *,

@@ -27,8 +27,9 @@ from trendloom.relevance.query import Query
 from trendloom.relevance.standing import Standing
 from trendloom.relevance.top_k import TopK
 from trendloom.relevance.transitions import Transitions
-from trendloom.state.customer import NO_ITEM, Customer, padded_entries, trendiness
-from trendloom.state.fold import Arrival, Listed, Prepared, Tally, customers_of, prepare
+from trendloom.state.columns import Arrival, Arrivals, Listings
+from trendloom.state.customer import Customer, padded_entries, trendiness
+from trendloom.state.fold import Prepared, Tally, prepare
 from trendloom.state.mirror import Mirror
 from trendloom.state.rules import LANDMARK_MS, StateRules
 from trendloom.state.store import STATE_LOST, Before, Change, Outcome, Partition, Store
@@ -48,6 +49,7 @@ _STANDING_S = 0.5
 _STANDING_COST = 20.0
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Applied:
 
     partition: Partition
     change: Change
-    listed: list[Listed]
+    listed: Listings
     tally: Tally
 
 
@@ -114,6 +116,7 @@ class Refresher:
         self._compiled = compiled
         self._ranker: Ranker | None = None
         self._encoder: ListEncoder | None = None
+        self._fold = prepare
         self._features: ItemFeatures
         self._dynamics: ItemDynamics
         hashes = {zlib.crc32(name.encode()) or 1: place for place, name in enumerate(stores)}
@@ -131,10 +134,14 @@ class Refresher:
         self._rebuild()
         if self._compiled:  # compiled now, or read from disk: not while a purchase waits
             from trendloom.refresh.compiled_lists import ListEncoder
+            from trendloom.state.compiled_fold import prepare_compiled
 
             preset = self._list_rules.preset
+            self._fold = prepare_compiled
             self._encoder = ListEncoder(preset.parts, preset=preset.name, catalogue=self.catalogue.fingerprint)
-            self._top_k(self._question([], [], [], trendinesses=[], percentiles=[]))
+            nothing, none = np.empty(0, np.int64), np.empty(0)
+            nobody = padded_entries([], self._rules.history_length)
+            self._top_k(self._question(nobody, nothing, nothing, trendiness=none, percentile=none))
         return self.epoch
 
     async def assigned(self, partition: Partition) -> tuple[int, int | None]:
@@ -172,15 +179,15 @@ class Refresher:
         ``arrivals`` are its usable records in offset order; ``first_offset`` and ``last_offset`` bound all its records.
         Raises StateLost if the state is not the one that this worker began with.
         """
-        names = customers_of(arrivals)
-        before = await self._read(partition, names, first_offset)
+        batch = Arrivals.of(arrivals)
+        before = await self._read(partition, batch.names, first_offset)
         await self._settled.wait()
         await self._follow()
         if self._dynamics.purchases is not self.mirror.purchases or self._features.size < len(self.mirror.ids):
             self._rebuild()
         for _ in range(_ATTEMPTS):
-            prepared = self._prepare(before, arrivals, last_offset)
-            if not prepared.change.customers and prepared.change.fence == before.fence:
+            prepared = self._prepare(before, batch, last_offset)
+            if not len(prepared.change.customers) and prepared.change.fence == before.fence:
                 break  # all of it was applied before
             done = [
                 offset
@@ -196,7 +203,7 @@ class Refresher:
             # a retry of a write whose answer was lost, another owner of the partition, or of the customer: whether
             # the batch is ours is unknown, so the copy of the items will look at everything that was changed
             self._doubtful = True
-            before = await self._read(partition, names, first_offset, journal=True)
+            before = await self._read(partition, batch.names, first_offset, journal=True)
         else:
             msg = f"{partition.topic}-{partition.partition}: the state moved {_ATTEMPTS} times under one batch"
             raise RuntimeError(msg)
@@ -204,7 +211,8 @@ class Refresher:
             self._unforgotten[partition] = await self._store.journaled(partition)
         self._applied[partition] = prepared.change.fence
         self._settled.clear()
-        return Applied(partition, prepared.change, prepared.listed, prepared.tally)
+        listed = Listings.of(prepared.listed, batch, self._rules.history_length)
+        return Applied(partition, prepared.change, listed, prepared.tally)
 
     def score(self, applied: Applied) -> TopK:
         """Return the top-k of each listed purchase, from the items' state before the batch."""
@@ -239,7 +247,13 @@ class Refresher:
             prior_weight=self._rules.trendiness_prior_weight,
         )
         item, at_s, percentile, _, _ = known.entries()[-1]
-        question = self._question([known.tail], [item], [at_s * 1000], trendinesses=[trend], percentiles=[percentile])
+        question = self._question(
+            padded_entries([known.tail], self._rules.history_length),
+            np.array([item], np.int64),
+            np.array([at_s * 1000], np.int64),
+            trendiness=np.array([trend]),
+            percentile=np.array([percentile], np.float64),
+        )
         return known.number, trend, self._top_k(question)
 
     def settle(self, applied: Applied) -> None:
@@ -290,20 +304,19 @@ class Refresher:
             before = await self._store.read(partition, names, journal=True)
         return before
 
-    def _prepare(self, before: Before, arrivals: Sequence[Arrival], last_offset: int) -> Prepared:
-        items = np.array([arrival.item for arrival in arrivals], np.int64)
-        return prepare(
+    def _prepare(self, before: Before, batch: Arrivals, last_offset: int) -> Prepared:
+        return self._fold(
             before,
-            arrivals,
+            batch,
             last_offset=last_offset,
-            percentiles=self._stand().percentile[items].astype(np.float32),
+            percentiles=self._stand().percentile[batch.items].astype(np.float32),
             prior_mean=self.mirror.population.mean_percentile,
             rules=self._rules,
         )
 
     def _remember(self, partition: Partition, change: Change, forgotten: list[int]) -> None:
         kept = [offset for offset in self._unforgotten.get(partition, []) if offset not in set(forgotten)]
-        if change.journal:
+        if change.journal.size:
             kept.append(change.fence)
         self._unforgotten[partition] = kept
 
@@ -382,34 +395,34 @@ class Refresher:
             co_limit=self._rules.co_purchase_limit,
         )
 
-    def _query(self, listed: list[Listed]) -> Query:
+    def _query(self, listed: Listings) -> Query:
+        arrivals, which = listed.arrivals, listed.which
         return self._question(
-            [entry.tail for entry in listed],
-            [entry.arrival.item for entry in listed],
-            [entry.arrival.purchase.occurred_at for entry in listed],
-            trendinesses=[entry.trendiness for entry in listed],
-            percentiles=[entry.percentile for entry in listed],
+            listed.entries,
+            arrivals.items[which],
+            arrivals.at_ms[which],
+            trendiness=listed.trendiness,
+            percentile=listed.percentiles,
         )
 
     def _question(
         self,
-        tails: list[bytes],
-        items: list[int],
-        times_ms: list[int],
+        entries: np.ndarray[tuple[int, int], np.dtype[np.void]],
+        items: Ints,
+        at_ms: Ints,
         *,
-        trendinesses: list[float],
-        percentiles: list[float],
+        trendiness: Floats,
+        percentile: Floats,
     ) -> Query:
-        entries = padded_entries(tails, self._rules.history_length)
-        history = np.where(entries["item"] == NO_ITEM, -1, entries["item"].astype(np.int64)).astype(np.int32)
+        history = entries["item"].astype(np.int32)  # NO_ITEM becomes -1
         return Query(
-            item=np.array(items, np.int32),
+            item=items.astype(np.int32),
             history=history,
             history_ms=entries["at_s"].astype(np.int64) * 1000,
-            at_ms=np.array(times_ms, np.int64),
+            at_ms=at_ms,
             stores=self._store_places_of(entries["store"].astype(np.int64)),
-            trendiness=np.array(trendinesses, np.float64),
-            percentile=np.array(percentiles, np.float64),
+            trendiness=trendiness,
+            percentile=percentile,
         )
 
     def _store_places_of(self, hashes: Ints) -> npt.NDArray[np.int16]:
