@@ -410,9 +410,8 @@ def test_a_full_co_purchase_row_is_cut_by_one_rule(place: Any) -> None:
 
 
 def _add_pairs(rows: dict[int, dict[int, int]], change: Change, *, keep: int, limit: int) -> None:
-    items = change.items
     by_row: dict[int, list[tuple[int, int]]] = {}
-    for row, column, weight in zip(items.rows.tolist(), items.columns.tolist(), items.weights.tolist(), strict=True):
+    for row, column, weight in zip(*(column.tolist() for column in change.items.both_ways()), strict=True):
         by_row.setdefault(row, []).append((column, weight))
     for row, pairs in by_row.items():
         counts = rows.setdefault(row, {})

@@ -22,7 +22,7 @@ from trendloom.state.fold import Arrival, customers_of, prepare
 from trendloom.state.on_redis import Script
 from trendloom.state.on_redis_cluster import ClusterStore
 from trendloom.state.rules import StateRules
-from trendloom.state.store import Change, Outcome, Partition
+from trendloom.state.store import Change, Outcome, Partition, journal_entries
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
@@ -130,8 +130,8 @@ def test_a_batch_that_broke_off_is_finished_before_anything_is_read(redis_cluste
             assert (before.fence, before.customers, before.journal) == (-1, [None] * 12, {})
         else:
             assert before.fence == 11
-            assert before.journal == change.journal
-            assert before.customers == [customer.record for customer in change.customers]
+            assert before.journal == journal_entries(change.journal)
+            assert before.customers == change.customers.records
             await check_against_plain_fold(heir, log)
         mortal.scripts_left = float("inf")  # it was not dead, only stopped: nothing of it counts any more
         outcome = await mortal.write(P0, change, worker="m", forget=[])

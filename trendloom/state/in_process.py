@@ -25,11 +25,13 @@ from trendloom.state.store import (
     Partition,
     Population,
     Touched,
+    journal_entries,
 )
 
 __all__ = ["InProcessStore"]
 
 Ints = npt.NDArray[np.int64]
+Journal = npt.NDArray[np.void]
 
 #: How many batches a worker may lag behind others, who share this store, before it has to read all items again.
 _TOUCHED_BATCHES = 256
@@ -49,7 +51,7 @@ class InProcessStore:
         self._numbers: dict[str, int] = {}
         self._customers: dict[str, bytes] = {}
         self._fences: dict[Partition, int] = {}
-        self._journals: dict[Partition, dict[int, dict[int, JournalEntry]]] = {}
+        self._journals: dict[Partition, dict[int, Journal]] = {}
         self._items: dict[int, tuple[int, float, float]] = {}
         self._initial: dict[int, float] = {}
         self._co = BoundedCounts()
@@ -90,7 +92,7 @@ class InProcessStore:
         entries: dict[int, JournalEntry] = {}
         if journal:
             for kept in self._journals.get(partition, {}).values():
-                entries.update(kept)
+                entries.update(journal_entries(kept))
         records = [self._customers.get(name) for name in customer_ids]
         return Before(self._epoch, self._fences.get(partition, -1), records, entries)
 
@@ -100,17 +102,17 @@ class InProcessStore:
             return Outcome.EPOCH_MOVED
         if self._fences.get(partition, -1) != change.expected_fence:
             return Outcome.FENCE_MOVED
-        for name, expected, _ in change.customers:
+        customers = change.customers
+        for name, expected in zip(customers.ids, customers.expected.tolist(), strict=True):
             record = self._customers.get(name)
             if (int.from_bytes(record[:8], "little") if record else 0) != expected:
                 return Outcome.CUSTOMER_MOVED
-        for name, _, new in change.customers:
-            self._customers[name] = new
+        self._customers.update(zip(customers.ids, customers.records, strict=True))
         self._fences[partition] = change.fence
         journals = self._journals.setdefault(partition, {})
         for offset in forget:
             journals.pop(offset, None)
-        if change.journal:
+        if change.journal.size:
             journals[change.fence] = change.journal
         items = change.items
         rows = zip(
@@ -119,13 +121,13 @@ class InProcessStore:
         for number, purchases, slow, fast in rows:
             had, had_slow, had_fast = self._items.get(number, (0, -math.inf, -math.inf))
             self._items[number] = (had + purchases, _log_add(had_slow, slow), _log_add(had_fast, fast))
-        self._co.add(items.rows, items.columns, items.weights)
+        self._co.add(*items.both_ways())
         self._population = Population(
             self._population.purchases + int(items.purchases.sum()),
             self._population.percentile_sum + items.percentile_sum,
         )
         if items.numbers.size:
-            self._touched.append((worker, items.touched))
+            self._touched.append((worker, np.union1d(items.numbers, items.columns)))
             self._batches += 1
         return Outcome.APPLIED
 

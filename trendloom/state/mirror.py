@@ -94,9 +94,10 @@ class Mirror:
                 self.population.purchases + bought, self.population.percentile_sum + change.percentile_sum
             )
         if change.rows.size:
-            self.co.add(change.rows, change.columns, change.weights)
+            pairs = change.both_ways()
+            self.co.add(*pairs)
             if self.on_pairs is not None:
-                self.on_pairs(change.rows, change.columns, change.weights)
+                self.on_pairs(*pairs)
 
     async def follow(self, store: Store, worker: str) -> bool:
         """Read again what other workers have changed; return whether there was anything."""

@@ -26,7 +26,6 @@ from trendloom.state.on_redis_packing import (
     fence_field,
     pack_co_purchases,
     pack_items,
-    pack_journal,
     partition_of_field,
     unpack_journal,
 )
@@ -258,16 +257,16 @@ class RedisStore:
             rules.co_purchase_limit,
             repr(float(items.percentile_sum)),
             int(items.purchases.sum()),
-            pack_journal(change.journal),
+            change.journal.tobytes(),
             ",".join(map(str, forget)),
             worker,
-            items.touched.astype("<u4").tobytes(),
+            np.union1d(items.numbers, items.columns).astype("<u4").tobytes(),
         ]
         named = [keys.meta, keys.fences, keys.popularity, keys.journal(partition), keys.touched]
         named.append(keys.co_purchase_prefix)
-        for customer in change.customers:
-            named.append(keys.customer(customer.customer_id))
-            args += (customer.expected_number, customer.record)
+        named += map(keys.customer, change.customers.ids)
+        for expected, record in zip(change.customers.expected.tolist(), change.customers.records, strict=True):
+            args += (expected, record)
         return Outcome(await self._run(self._apply_batch, named, args))
 
     async def journaled(self, partition: Partition) -> list[int]:

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from trendloom.errors import StateLost
 from trendloom.state.customer import Customer
 from trendloom.state.fold import Fold, item_change
@@ -21,7 +23,6 @@ from trendloom.state.on_redis_packing import (
     fence_field,
     pack_co_purchases,
     pack_items,
-    pack_journal,
     unpack_journal,
 )
 from trendloom.state.rules import StateRules
@@ -29,10 +30,12 @@ from trendloom.state.store import (
     Before,
     Bought,
     Change,
-    CustomerChange,
+    CustomerChanges,
     JournalEntry,
     Outcome,
     Partition,
+    journal_entries,
+    journal_of,
 )
 
 __all__ = ["ClusterStore"]
@@ -63,7 +66,7 @@ class _Pending:
 class _Part(NamedTuple):
     """One shard's part of a batch: new records of its customers, and what they add to the items."""
 
-    customers: list[CustomerChange]
+    customers: CustomerChanges
     delta: bytes
 
 
@@ -135,7 +138,7 @@ class ClusterStore(RedisStore):
         if change.fence <= change.expected_fence:
             msg = f"a batch must move the fence, got {change.expected_fence} to {change.fence}"
             raise ValueError(msg)
-        pending = _Pending(change.epoch, change.expected_fence, change.fence, change.prior_mean, change.bought)
+        pending = _Pending(change.epoch, change.expected_fence, change.fence, change.prior_mean, list(change.bought))
         keys = [self._keys.meta, self._keys.fences, self._keys.pending(partition)]
         args = [change.epoch, fence_field(partition), change.expected_fence, pending.pack()]
         begun = await self._run(self._begin_batch, keys, args)
@@ -144,7 +147,7 @@ class ClusterStore(RedisStore):
         finished = await self._finish(partition, pending, worker=worker, forget=forget)
         if isinstance(finished, Outcome):
             return finished
-        return Outcome.APPLIED if finished == change.journal else Outcome.CUSTOMER_MOVED
+        return Outcome.APPLIED if finished == journal_entries(change.journal) else Outcome.CUSTOMER_MOVED
 
     async def _finish(
         self, partition: Partition, pending: _Pending, *, worker: str, forget: Sequence[int]
@@ -189,18 +192,16 @@ class ClusterStore(RedisStore):
         for shard, some in by_shard.items():
             here = {one.customer_id: customers[one.customer_id] for one in some}
             fold = Fold(here, prior_mean=pending.prior_mean, rules=self._rules)
-            for one in some:
-                fold.buy(one)
-            parts[shard] = _Part(fold.changed(), _pack_delta(fold))
+            parts[shard] = _part(fold, some)
         return parts
 
     async def _apply_part(self, partition: Partition, pending: _Pending, shard: int, part: _Part) -> tuple[int, bytes]:
         keys = [self._keys.shard(shard)]
         args: list[Any] = [pending.epoch, fence_field(partition), pending.fence_before, pending.fence]
         args += (len(part.customers), self._rules.customer_ttl_s, part.delta)
-        for customer in part.customers:
-            keys.append(self._keys.customer(customer.customer_id))
-            args += (customer.expected_number, customer.record)
+        keys += map(self._keys.customer, part.customers.ids)
+        for expected, record in zip(part.customers.expected.tolist(), part.customers.records, strict=True):
+            args += (expected, record)
         code, kept = await self._run(self._apply_customers, keys, args)
         return code, kept
 
@@ -222,10 +223,10 @@ class ClusterStore(RedisStore):
             rules.co_purchase_limit,
             repr(float(items.percentile_sum)),
             len(bought),
-            pack_journal(journal),
+            journal_of(journal).tobytes(),
             ",".join(map(str, forget)),
             worker,
-            items.touched.astype("<u4").tobytes(),
+            np.union1d(items.numbers, items.columns).astype("<u4").tobytes(),
         ]
         # a fence that has moved: another worker has finished the batch, and from the same deltas
         code = await self._run(self._apply_items, named, args)
@@ -308,21 +309,26 @@ class ClusterStore(RedisStore):
         await self._ask(ask)
 
 
-def _pack_delta(fold: Fold) -> bytes:
-    entries = [fold.journal[one.offset] for one in fold.bought]
-    return json.dumps([fold.bought, entries, [[*pair, weight] for pair, weight in fold.pairs.items()]]).encode()
+def _part(fold: Fold, bought: Iterable[Bought]) -> _Part:
+    """Fold a shard's purchases; the delta holds each new one, its journal entry and its pairs."""
+    new = []
+    for one in bought:
+        known = len(fold.pairs)
+        entry = fold.buy(one)
+        if entry is not None:
+            new.append((one, entry, fold.pairs[known:]))
+    return _Part(fold.changed(), json.dumps(new).encode())
 
 
 def _merge(
     deltas: Iterable[bytes],
-) -> tuple[list[Bought], dict[int, JournalEntry], dict[tuple[int, int], int]]:
+) -> tuple[list[Bought], dict[int, JournalEntry], list[tuple[int, int, int]]]:
     """Join what the shards added, in the order of the log."""
-    found: list[tuple[Bought, JournalEntry]] = []
-    pairs: dict[tuple[int, int], int] = {}
-    for delta in deltas:
-        bought, entries, weights = json.loads(delta)
-        found += ((Bought(*one), JournalEntry(*entry)) for one, entry in zip(bought, entries, strict=True))
-        for item, other, weight in weights:
-            pairs[item, other] = pairs.get((item, other), 0) + weight
-    found.sort(key=lambda pair: pair[0].offset)
-    return [one for one, _ in found], {one.offset: entry for one, entry in found}, pairs
+    found = [new for delta in deltas for new in json.loads(delta)]
+    bought = [(Bought(*one), JournalEntry(*entry), pairs) for one, entry, pairs in found]
+    bought.sort(key=lambda new: new[0].offset)
+    return (
+        [one for one, _, _ in bought],
+        {one.offset: entry for one, entry, _ in bought},
+        [(item, other, weight) for _, _, pairs in bought for item, other, weight in pairs],
+    )

@@ -5,13 +5,12 @@ Numbers are little-endian. The scripts in ``state/lua`` state the same layouts i
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
-from trendloom.state.store import ItemChange, JournalEntry, Partition
+from trendloom.state.store import JOURNAL, ItemChange, JournalEntry, Partition, journal_entries
 
 __all__ = [
     "NEVER_SOLD",
@@ -19,7 +18,6 @@ __all__ = [
     "fence_field",
     "pack_co_purchases",
     "pack_items",
-    "pack_journal",
     "partition_of_field",
     "unpack_journal",
 ]
@@ -32,7 +30,6 @@ POPULARITY = np.dtype([("purchases", "<u4"), ("slow", "<f8"), ("fast", "<f8")])
 NEVER_SOLD = np.array((0, -np.inf, -np.inf), POPULARITY).tobytes()
 
 _ITEM = np.dtype([("number", "<u4"), ("purchases", "<u4"), ("slow", "<f8"), ("fast", "<f8")])
-_JOURNAL = struct.Struct("<QIfd")
 
 
 def fence_field(partition: Partition) -> str:
@@ -63,8 +60,8 @@ def pack_items(items: ItemChange) -> bytes:
 
 
 def pack_co_purchases(items: ItemChange) -> bytes:
-    """Pack a change's sorted pairs row by row: row, number of columns, then column and weight of each; all u32."""
-    rows = items.rows
+    """Pack pairs in both directions, row by row: row, number of columns, then column and weight of each; all u32."""
+    rows, columns, weights = items.both_ways()
     if rows.size == 0:
         return b""
     starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
@@ -73,23 +70,15 @@ def pack_co_purchases(items: ItemChange) -> bytes:
     heads = 2 * starts + 2 * np.arange(starts.size)
     packed[heads], packed[heads + 1] = rows[starts], sizes
     places = 2 * np.arange(rows.size) + 2 * (np.repeat(np.arange(starts.size), sizes) + 1)
-    packed[places], packed[places + 1] = items.columns, items.weights
+    packed[places], packed[places + 1] = columns, weights
     return packed.tobytes()
 
 
-def pack_journal(journal: Mapping[int, JournalEntry]) -> bytes:
-    """Pack a batch's journal: offset u64, number u32, percentile f32, trendiness f64 each.
+def unpack_journal(batches: Iterable[bytes]) -> dict[int, JournalEntry]:
+    """Return the entries of several batches' journals.
 
-    >>> unpack_journal([pack_journal({7: JournalEntry(1, 0.5, 0.25)})])
+    >>> from trendloom.state.store import journal_of
+    >>> unpack_journal([journal_of({7: JournalEntry(1, 0.5, 0.25)}).tobytes()])
     {7: JournalEntry(number=1, percentile=0.5, trendiness=0.25)}
     """
-    return b"".join([_JOURNAL.pack(offset, *entry) for offset, entry in journal.items()])
-
-
-def unpack_journal(batches: Iterable[bytes]) -> dict[int, JournalEntry]:
-    """Return the entries of several batches' journals."""
-    return {
-        offset: JournalEntry(number, percentile, trendiness)
-        for packed in batches
-        for offset, number, percentile, trendiness in _JOURNAL.iter_unpack(packed)
-    }
+    return journal_entries(np.frombuffer(b"".join(batches), JOURNAL))

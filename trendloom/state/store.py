@@ -131,6 +131,14 @@ class ItemChange:
     weights: Ints  # (P,) half-units: 2 for the same day, 1 otherwise
     percentile_sum: float
 
+    def both_ways(self) -> tuple[Ints, Ints, Ints]:
+        """Return the pairs as rows, columns and weights in both directions, each pair once, sorted."""
+        pairs = np.r_[self.rows, self.columns] << 32 | np.r_[self.columns, self.rows]
+        unique, groups = np.unique(pairs, return_inverse=True)
+        weights = np.zeros(unique.size, np.int64)
+        np.add.at(weights, groups, np.r_[self.weights, self.weights])
+        return unique >> 32, unique & 0xFFFFFFFF, weights
+
 
 class Bought(NamedTuple):
     """A purchase that a batch counts, in the form that the state is made from."""
