@@ -22,7 +22,7 @@ from launch.topic_identity import check_topic
 from trendloom.errors import BadMessage, BrokerUnavailable, InputError
 from trendloom.events import Purchase, decode_purchase
 from trendloom.refresh import Refresher
-from trendloom.state.fold import Arrival
+from trendloom.state.columns import Arrival
 from trendloom.state.store import Partition
 
 __all__ = ["Rebuilt", "rebuild_state"]

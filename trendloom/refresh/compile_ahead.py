@@ -11,7 +11,8 @@ import importlib.util
 import time
 
 from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
-from trendloom.refresh.refresher import ListRules, Refresher
+from trendloom.refresh.refresher import Refresher
+from trendloom.refresh.scorer import ListRules
 from trendloom.relevance.presets import PRESETS
 from trendloom.state.in_process import InProcessStore
 from trendloom.state.rules import StateRules

@@ -7,6 +7,7 @@ words a purchase.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from itertools import compress, pairwise
 
@@ -14,13 +15,14 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from trendloom.state.columns import Arrivals, Counted, Listings
+from trendloom.events import Purchase
+from trendloom.state.columns import Arrival, Arrivals, Counted, Listings
 from trendloom.state.customer import ENTRY, NO_ITEM
-from trendloom.state.fold import Arrival, Prepared, Tally, items_changed, prepare
+from trendloom.state.fold import Prepared, Tally, items_changed, prepare
 from trendloom.state.rules import StateRules
 from trendloom.state.store import JOURNAL, Before, Change, CustomerChanges
 
-__all__ = ["prepare_compiled"]
+__all__ = ["compile_fold", "prepare_compiled"]
 
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
@@ -173,6 +175,16 @@ def _pack(
             at += 1
         count += 1
         out_ends[count] = at
+
+
+def compile_fold(rules: StateRules) -> None:
+    """Compile the kernels, or read what was compiled before: seconds, or a fraction of one."""
+    someone = Purchase(schema_version=1, event_id=uuid.UUID(int=1), customer_id="c", item_id="i", occurred_at=10**12)
+    arrivals = Arrivals([0], [someone], np.zeros(1, np.int64))
+    percentiles = np.zeros(1, np.float32)
+    prepare_compiled(
+        Before(1, -1, [None]), arrivals, last_offset=0, percentiles=percentiles, prior_mean=0.5, rules=rules
+    )
 
 
 def prepare_compiled(

@@ -19,7 +19,7 @@ from trendloom.state.forward_decay import batch_scores
 from trendloom.state.rules import LANDMARK_MS, StateRules
 from trendloom.state.store import Before, Bought, Change, CustomerChanges, ItemChange, JournalEntry, journal_of
 
-__all__ = ["Arrival", "Fold", "Listed", "Prepared", "Tally", "customers_of", "item_change", "items_changed", "prepare"]
+__all__ = ["Fold", "Prepared", "Tally", "customers_of", "item_change", "items_changed", "prepare"]
 
 Ints = npt.NDArray[np.int64]
 

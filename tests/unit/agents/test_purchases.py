@@ -50,7 +50,7 @@ class Bench(NamedTuple):
     async def take(self, batch: Batch) -> list[RecommendationList]:
         """Take a batch the whole way; return its lists."""
         before = len(self.producer.values("recommendations"))
-        await self.scoring.publish(self.scoring.score(await self.purchases.apply(batch)))
+        await self.scoring.publish(await self.scoring.score(await self.purchases.apply(batch)))
         found = self.producer.values("recommendations")[before:]
         lists = [RecommendationList.model_validate_json(value) for value in found]
         return sorted(lists, key=lambda one: one.cause.offset)
