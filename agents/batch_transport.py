@@ -82,7 +82,10 @@ class BatchConsumer(stock.Consumer):
         self._handed_on: dict[TP, deque[ConsumerMessage]] = {}
         #: Fetched and not yet handed on, one fetch a partition.
         self._waiting: dict[TP, list[ConsumerRecord]] = {}
-        self._wanted: set[TP] = set()
+        #: Held while reading is sent elsewhere; how often that was; whether it has to be, as something was dropped.
+        self._seeking = asyncio.Lock()
+        self._seeks = 0
+        self._astray = False
         self._draining = False
 
     def _new_consumer_thread(self) -> Any:
@@ -92,9 +95,15 @@ class BatchConsumer(stock.Consumer):
 
     async def perform_seek(self) -> None:
         """Go to the group's offsets, then for each partition to where the state needs it. Called after a rebalance."""
-        await super().perform_seek()
-        self._handed_on.clear()
-        self._waiting.clear()
+        async with self._seeking:
+            self._seeks += 1
+            await super().perform_seek()
+            self._handed_on.clear()
+            self._waiting.clear()
+            self._astray = False
+            await self._seek_to_state()
+
+    async def _seek_to_state(self) -> None:
         transport = cast("BatchTransport", self.transport)
         assigned = {tp for tp in self.assignment() if self.app.topics.acks_enabled_for(tp.topic)}
         if transport.start_offset is None or not assigned:
@@ -111,9 +120,17 @@ class BatchConsumer(stock.Consumer):
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):
+                if self._draining:
+                    await self.sleep(_PATIENCE_S)  # nothing more is wanted
+                    continue
+                if self._commit_every is not None and self._n_acked >= self._commit_every:
+                    self._n_acked = 0
+                    await self.commit()
                 await self._fetch()
-                if not self.flow_active or self._draining:
-                    self._waiting.clear()  # a rebalance seeks anew; a drain wants nothing more
+                if not self._may_hand_on():
+                    continue  # what waits is handed on later; a seek forgets it
+                if self._astray:
+                    await self.perform_seek()
                     continue
                 tp = self._oldest()
                 if tp is not None:
@@ -130,27 +147,37 @@ class BatchConsumer(stock.Consumer):
 
         One fetch returns the records of one or two partitions; the others are asked again, or they would fall behind.
         """
-        while True:
+        while not self.should_stop:
+            if not self.flow_active:
+                await self.wait(cast("Any", self.can_resume_flow))
+            async with self._seeking:
+                generation, seeks = self.app.consumer_generation_id, self._seeks
             active = self._get_active_partitions()
-            wanted = {tp for tp in active if ensure_TP(tp) not in self._waiting}
-            if self.flow_active and active and not wanted:
+            wanted = self._wanted(active)
+            if active and not wanted:
                 return
+            ready = any(tp in active for tp in self._waiting)
             behind = any(self._behind(tp) for tp in wanted)
-            patience_s = (_PATIENCE_S if behind else 0.0) if self._waiting else 1.0
-            generation = self.app.consumer_generation_id
-            self._wanted = wanted
-            records, _ = await self._wait_next_records(timeout=patience_s)
+            records, _ = await self._wait_next_records(timeout=(_PATIENCE_S if behind else 0.0) if ready else 1.0)
             await asyncio.sleep(0)  # a fetch that is always ready must not starve the loop
             if not records or self.should_stop:
                 return
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                await self.perform_seek()
+            if (generation, seeks) != (self.app.consumer_generation_id, self._seeks):
+                self._astray = True  # nobody knows whether these were read before the seek or after it
                 return
             for tp, fetched in records.items():
                 self._waiting[ensure_TP(tp)] = list(fetched)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's own signature
-        return await super()._getmany(self._wanted if active_partitions else active_partitions, timeout)
+        wanted = self._wanted(active_partitions or set())
+        return await super()._getmany(wanted, timeout) if wanted else {}  # to aiokafka, no partition means all
+
+    def _wanted(self, active: set[TP]) -> set[TP]:
+        """Return the partitions of which nothing waits."""
+        return {tp for tp in active if ensure_TP(tp) not in self._waiting}
+
+    def _may_hand_on(self) -> bool:
+        return self.flow_active and not self._seeking.locked() and not self._draining
 
     def _behind(self, tp: TP) -> bool:
         """Return whether the partition holds more than was read; one that was never fetched may."""
@@ -176,7 +203,10 @@ class BatchConsumer(stock.Consumer):
         message = self._batch_message(batch)
         self._handed_on.setdefault(tp, deque()).append(message)
         self._read_offset[tp] = batch.last_offset + 1
-        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        handing_over = cast("Any", self.callback(message))
+        happened = await self.wait_first(handing_over, self.suspend_flow.wait())
+        if handing_over not in happened.done:
+            self._astray = True  # the flow was stopped first: the batch has to come again
 
     def _batch_message(self, batch: Batch) -> ConsumerMessage:
         last = batch.records[-1]
@@ -231,11 +261,14 @@ class BatchConsumer(stock.Consumer):
         return offset
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's own signature
+        before = self.assignment()
         did_commit = await super()._commit_offsets(offsets, start_new_transaction)
         on_commit = cast("BatchTransport", self.transport).on_commit
         if did_commit and on_commit is not None:
+            ours = before & self.assignment()
             for tp, offset in offsets.items():
-                on_commit(tp, offset)
+                if tp in ours:  # Faust leaves the others out
+                    on_commit(tp, offset)
         return bool(did_commit)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
