@@ -42,6 +42,7 @@ class Offline(BatchConsumer):
         self.committed: list[dict[TP, int]] = []
         self.sought: list[tuple[TP, int]] = []
         self.callback = self._keep
+        self._placed.set()
 
     def _new_consumer_thread(self) -> Any:
         return _NoThread(beacon=self.beacon)
@@ -61,8 +62,8 @@ class Offline(BatchConsumer):
     async def earliest_offsets(self, *partitions: Any) -> Any:
         return dict.fromkeys(partitions, 5)
 
-    async def seek(self, partition: Any, offset: int) -> None:
-        self.sought.append((partition, offset))
+    async def seek_wait(self, partitions: Any) -> None:
+        self.sought.extend(partitions.items())
 
     async def seek_to_committed(self) -> Any:
         return {A: 40}
