@@ -93,7 +93,7 @@ async def acknowledged_out_of_order_in_a_fresh_group(broker: str, transport: str
         assert reader.committed == [(0, 9)]
 
 
-@over(STOCK)
+@over(STOCK, OURS)
 async def so_many_acknowledgements_are_committed_without_waiting_for_the_interval(broker: str, transport: str) -> None:
     topic = Topic(broker)
     await topic.send(30)

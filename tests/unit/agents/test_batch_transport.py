@@ -7,6 +7,7 @@ from typing import Any
 import faust
 import pytest
 from aiokafka.structs import ConsumerRecord
+from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 from mode import Service
 
@@ -17,7 +18,16 @@ NOW_MS = 1_600_000_000_000
 
 
 class _NoThread(Service):
-    """Stands where the thread would be that speaks to the broker."""
+    """Stands where the thread would be that speaks to the broker; answers what the test put there."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.asked: list[set[TP]] = []
+        self.answer: Callable[[], Any] = dict
+
+    async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - as Faust has it
+        self.asked.append(set(active_partitions))
+        return self.answer()
 
 
 class Offline(BatchConsumer):
@@ -32,6 +42,7 @@ class Offline(BatchConsumer):
         self.committed: list[dict[TP, int]] = []
         self.sought: list[tuple[TP, int]] = []
         self.callback = self._keep
+        self._placed.set()
 
     def _new_consumer_thread(self) -> Any:
         return _NoThread(beacon=self.beacon)
@@ -51,8 +62,8 @@ class Offline(BatchConsumer):
     async def earliest_offsets(self, *partitions: Any) -> Any:
         return dict.fromkeys(partitions, 5)
 
-    async def seek(self, partition: Any, offset: int) -> None:
-        self.sought.append((partition, offset))
+    async def seek_wait(self, partitions: Any) -> None:
+        self.sought.extend(partitions.items())
 
     async def seek_to_committed(self) -> Any:
         return {A: 40}
@@ -190,6 +201,83 @@ def test_the_lag_counts_what_is_not_acknowledged() -> None:
     with_consumer(check)
 
 
+def test_the_lag_is_nothing_before_the_consumer_runs() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        def assignment() -> Any:
+            raise ConsumerNotStarted("Consumer thread not yet started")
+
+        consumer.assignment = assignment  # type: ignore[method-assign]
+        assert consumer.lag() == {}
+
+    with_consumer(check)
+
+
+def test_only_partitions_of_which_nothing_waits_are_fetched() -> None:
+    """To aiokafka, no partition means all of them: what waits would be overwritten, and lost."""
+
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.fetched(A, 0)
+        await consumer._getmany({A, B}, 1.0)
+        consumer.fetched(B, 0)
+        assert await consumer._getmany({A, B}, 1.0) == {}
+        assert await consumer._getmany(None, 1.0) == {}
+        assert consumer._thread.asked == [{B}]  # type: ignore[attr-defined]
+
+    with_consumer(check)
+
+
+@pytest.mark.parametrize("moved", ["generation", "seek", "nothing"])
+def test_records_that_a_seek_overtook_are_read_again(moved: str) -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        def answer() -> Any:
+            consumer.app.consumer_generation_id += moved == "generation"
+            consumer._seeks += moved == "seek"
+            return {A: records(A, 7, 8)}
+
+        consumer.active = {A}
+        consumer._thread.answer = answer  # type: ignore[attr-defined]
+        await consumer._fetch()
+        assert consumer._astray == (moved != "nothing")
+        assert list(consumer._waiting) == ([A] if moved == "nothing" else [])
+        await consumer.perform_seek()
+        assert not consumer._astray
+
+    with_consumer(check)
+
+
+def test_what_waits_while_the_flow_is_stopped_is_handed_on_afterwards() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.fetched(A, 0, 1)
+        fetcher = _NoThread()
+        consumer.stop_flow()
+        draining = asyncio.ensure_future(consumer._drain_messages(fetcher))
+        for _turn in range(20):
+            await asyncio.sleep(0)
+        assert consumer.handed == []
+        consumer.resume_flow()
+        fetcher._stopped.set()  # after this round
+        await draining
+        assert [batch.last_offset for batch in consumer.handed] == [1]
+
+    with_consumer(check)
+
+
+def test_a_batch_that_could_not_be_handed_over_comes_again() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        async def never(_message: Any) -> None:
+            await asyncio.Event().wait()
+
+        consumer.callback = never
+        consumer.fetched(A, 0, 1)
+        handing_over = asyncio.ensure_future(consumer._hand_on(A))
+        await asyncio.sleep(0)
+        consumer.stop_flow()
+        await handing_over
+        assert consumer._astray
+
+    with_consumer(check)
+
+
 def test_a_partition_is_behind_until_it_was_read_to_its_end() -> None:
     async def check(consumer: Offline, _: Any) -> None:
         assert consumer._behind(A)  # never read
@@ -266,6 +354,23 @@ def test_whoever_keeps_journals_hears_of_commits_that_came_to_pass(committed: bo
 
     with_consumer(check)
     assert heard == ([(A, 4), (B, 9)] if committed else [])
+
+
+def test_nobody_hears_of_commits_for_what_is_no_longer_ours(monkeypatch: Any) -> None:
+    heard: list[tuple[TP, int]] = []
+
+    async def commit(consumer: Offline, *_: Any) -> bool:
+        consumer.assigned = {A, B}
+        return True
+
+    async def check(consumer: Offline, transport: OfflineTransport) -> None:
+        transport.on_commit = lambda tp, offset: heard.append((tp, offset))
+        consumer.assigned = {A}  # B came while the commit was under way
+        monkeypatch.setattr(BatchConsumer.__mro__[1], "_commit_offsets", commit)
+        assert await consumer._commit_offsets({A: 4, B: 9})
+
+    with_consumer(check)
+    assert heard == [(A, 4)]
 
 
 def test_a_drain_ends_when_all_is_acknowledged_and_says_if_it_was_not() -> None:
