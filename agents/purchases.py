@@ -17,9 +17,9 @@ from aiokafka.structs import ConsumerRecord
 from agents.batch_transport import Batch
 from agents.counters import Counters
 from agents.dead_letter import DeadLetters, dead_letter
-from agents.publishing import partition_of
 from trendloom.errors import BadMessage
 from trendloom.events import SENT_AT_HEADER, DeadLetter, PurchaseRecord, decode_purchases
+from trendloom.partitions import partitions_of_keys
 from trendloom.refresh import Applied, Refresher
 from trendloom.state.columns import Arrivals
 from trendloom.state.store import Partition
@@ -129,10 +129,9 @@ class PurchasesAgent:
         return dead_letter(record, why, now_ms)
 
     def _count_keys(self, batch: Batch, arrivals: Arrivals) -> None:
-        partitions, here = self._partitions(), batch.tp.partition
-        away = [place for place, name in enumerate(arrivals.names) if partition_of(name.encode(), partitions) != here]
-        if away:
-            self._counters.keyed_otherwise += int(np.isin(arrivals.places, away).sum())
+        keys = [name.encode() for name in arrivals.names]
+        away = partitions_of_keys(keys, self._partitions()) != batch.tp.partition
+        self._counters.keyed_otherwise += int(away[arrivals.places].sum())
 
 
 def intended_send_time(record: ConsumerRecord) -> int | None:

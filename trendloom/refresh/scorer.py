@@ -33,7 +33,8 @@ if TYPE_CHECKING:  # numba is an extra
 __all__ = ["ListRules", "Scorer"]
 
 #: A snapshot of how all items stand is kept for this many purchases (one for every 32 items, if that is more), or for
-#: one in 64 of those seen if that is fewer; and in a slow stream no longer than this, or than 20 times what it took.
+#: one in 64 of those seen if that is fewer; in a slow stream no longer than this; and at least for 20 times what it
+#: took, so that snapshots are a twentieth of the work at most.
 _STANDING_PURCHASES = 1_024
 _STANDING_ITEMS = 32
 _STANDING_S = 0.5
@@ -87,7 +88,8 @@ class Scorer:
         self._store_places = np.array([hashes[value] for value in sorted(hashes)], np.int16)
         self._standing: Standing | None = None
         self._standing_version = 0
-        self._standing_until_s = 0.0
+        self._standing_from_s = 0.0
+        self._standing_took_s = 0.0
         self._ranker: Ranker | None = None
         self._features: ItemFeatures
         self._dynamics: ItemDynamics
@@ -152,15 +154,18 @@ class Scorer:
             began_s = self._monotonic()
             self._standing = Standing(self._features, self._dynamics)
             self._standing_version = self._mirror.version
-            self._standing_until_s = began_s + max(_STANDING_S, _STANDING_COST * (self._monotonic() - began_s))
+            self._standing_from_s = self._monotonic()
+            self._standing_took_s = self._standing_from_s - began_s
         return self._standing
 
     def _stands_no_longer(self) -> bool:
         since = self._mirror.version - self._standing_version
+        if since == 0:
+            return False
+        for_s = self._monotonic() - self._standing_from_s
         most = max(_STANDING_PURCHASES, self._features.size // _STANDING_ITEMS)
-        return since >= min(most, 1 + self._standing_version // 64) or (
-            since > 0 and self._monotonic() >= self._standing_until_s
-        )
+        enough = since >= min(most, 1 + self._standing_version // 64) or for_s >= _STANDING_S
+        return enough and for_s >= _STANDING_COST * self._standing_took_s
 
     def _learn(self, rows: Ints, columns: Ints, weights: Ints) -> None:
         self._dynamics.transitions.learn(rows, columns, weights)

@@ -13,13 +13,14 @@ from agents.app import start_offset
 from agents.batch_transport import Batch
 from agents.counters import Counters
 from agents.dead_letter import DeadLetters
-from agents.publishing import Publisher, partition_of
+from agents.publishing import Publisher
 from agents.purchases import PurchasesAgent, intended_send_time
 from agents.scoring import ScoringAgent
 from agents.trendiness import TrendinessSummary
 from tests.fake_producer import FakeProducer
 from trendloom.catalogue.synthetic import random_catalogue
 from trendloom.events import SENT_AT_HEADER, DeadLetter, RecommendationList
+from trendloom.partitions import partitions_of_keys
 from trendloom.refresh import ListRules, Refresher
 from trendloom.relevance.presets import PRESETS
 from trendloom.state.customer import Customer
@@ -32,6 +33,10 @@ PLACE = TP("purchases", 2)
 HERE = Partition(*PLACE)
 CATALOGUE = random_catalogue(40, np.random.default_rng(3))
 Header = tuple[str, bytes | None]
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    return int(partitions_of_keys([key], partitions)[0])
 
 
 class Bench(NamedTuple):
