@@ -19,6 +19,7 @@ from launch.compose import kafka_options
 from launch.topic_admin import open_admin
 from launch.topic_identity import check_topic
 from trendloom.errors import BadMessage, BrokerUnavailable, InputError
+from trendloom.events import decode_purchases
 from trendloom.refresh import Refresher
 from trendloom.state.columns import Arrival
 from trendloom.state.store import Partition
