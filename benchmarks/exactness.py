@@ -46,9 +46,8 @@ async def state_checks(
     wanted = {item_id(item): count for item, count in zip(items.tolist(), counts.tolist(), strict=True)}
     buyers, bought = np.unique(log.customers, return_counts=True)
     step = 1 if all_customers else max(buyers.size // _SOME, 1)
-    numbers = []
-    for buyer in buyers[::step].tolist():
-        numbers.append(Customer.unpack(await store.customer(customer_id(buyer))).number - bought_before)
+    records = [await store.customer(customer_id(buyer)) for buyer in buyers[::step].tolist()]
+    numbers = [Customer.unpack(record).number - bought_before for record in records]
     return {
         "each purchase counted once, by item": {name: count for name, count in found.items() if count} == wanted,
         "each purchase counted once, by customer": numbers == bought[::step].tolist(),

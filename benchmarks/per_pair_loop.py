@@ -2,8 +2,8 @@
 
 The loop does what the research code that this project grew out of does (its formula is our preset ``paper``): a cosine
 for each pair, a dictionary of popularity, min-max over both lists, the sum for each pair, a sort. It is written anew,
-with numpy instead of torch for the cosine, which is faster a pair. All forms see the same 10,324 made-up items with true
-neighbours, and their lists must agree. ``python -m benchmarks.per_pair_loop`` prints the ratios.
+with numpy instead of torch for the cosine, which is faster a pair. All forms see the same 10,324 made-up items with
+true neighbours, and their lists must agree. ``python -m benchmarks.per_pair_loop`` prints the ratios.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ Singles = npt.NDArray[np.float32]
 class Shelf:
     """Made-up items, how popular they are, and purchases of customers who have bought three items each."""
 
-    def __init__(self, items: int = ITEMS, dimensions: int = DIMENSIONS, queries: int = _QUERIES, seed: int = 3) -> None:
+    def __init__(
+        self, items: int = ITEMS, dimensions: int = DIMENSIONS, queries: int = _QUERIES, seed: int = 3
+    ) -> None:
         rng = np.random.default_rng(seed)
         centres = rng.normal(size=(40, dimensions))
         vectors = centres[rng.integers(40, size=items)] + rng.normal(size=(items, dimensions))
@@ -80,9 +82,7 @@ class Shelf:
             fast_half_life_s=self.rules.fast_half_life_s,
             landmark_ms=LANDMARK_MS,
             co=BoundedCounts(keep=keep, limit=limit),
-            transitions=Transitions(
-                product=self.features.product, group=self.features.group, keep=keep, limit=limit
-            ),
+            transitions=Transitions(product=self.features.product, group=self.features.group, keep=keep, limit=limit),
         )
         self.standing = Standing(self.features, self.dynamics)
         self.query = self._ask(queries, rng)

@@ -106,7 +106,9 @@ class Rounds:
             return [self.run(contender, preset, **varied)]
         except ProgramFailed as failure:
             print(f"{preset:9} {contender:12} FAILED: {failure}", flush=True)
-            self.failures.append({"contender": contender, "preset": preset, "said": without_places(str(failure)[-2000:])})
+            self.failures.append(
+                {"contender": contender, "preset": preset, "said": without_places(str(failure)[-2000:])}
+            )
             return []
 
     def drain(self) -> dict[str, Any]:

@@ -77,16 +77,16 @@ def measure_scale(rounds: Rounds, sizes_of: Mapping[str, Sequence[int]]) -> dict
     return {"presets": _tables(runs), "left_out": left_out, "runs": runs}
 
 
-def growth(lines: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return how many times the CPU of a purchase, of all processes, grows from the smallest size to the largest.
+def growth(lines: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
+    """Return the smallest size, the largest, and how many times the CPU of a purchase, of all processes, grows.
 
     >>> growth([{"size": 10, "all_cpu_us": 20.0}, {"size": 1000, "all_cpu_us": 25.0}])
-    1.25
+    {'from': 10, 'to': 1000, 'times': 1.25}
     """
     if len(lines) < 2:
         return None
-    ordered = sorted(lines, key=lambda line: int(line["size"]))
-    return round(ordered[-1]["all_cpu_us"] / ordered[0]["all_cpu_us"], 3)
+    least, *_, most = sorted(lines, key=lambda line: int(line["size"]))
+    return {"from": least["size"], "to": most["size"], "times": round(most["all_cpu_us"] / least["all_cpu_us"], 3)}
 
 
 def _varied(rounds: Rounds, what: str, size: int) -> dict[str, int]:

@@ -15,7 +15,6 @@ import redis
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, TopicPartition
 
-from agents.publishing import partition_of
 from benchmarks.seeding import seed_customers
 from benchmarks.workload import Log, Sent
 from config.settings import (
@@ -34,6 +33,7 @@ from launch.real_engines import apache_kafka_jars, start_apache_kafka, start_red
 from launch.topic_admin import broker_version, create_topics, open_admin
 from trendloom.errors import InputError
 from trendloom.events import SENT_AT_HEADER
+from trendloom.partitions import partitions_of_keys
 
 __all__ = ["Ends", "Stage", "fill", "state_settings"]
 
@@ -198,8 +198,9 @@ class Ends:
 async def fill(bootstrap: str, topic: str, partitions: int, records: Sequence[Sent]) -> None:
     """Write records to a topic as fast as the broker takes them, in batches, each in its customer's partition."""
     lanes: list[list[Sent]] = [[] for _ in range(partitions)]
-    for record in records:
-        lanes[partition_of(record.key, partitions)].append(record)
+    places = partitions_of_keys([record.key for record in records], partitions).tolist()
+    for place, record in zip(places, records, strict=True):
+        lanes[place].append(record)
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=_BATCH_BYTES, acks="all")
     await producer.start()
     try:

@@ -112,7 +112,6 @@ def _sample(ends: Ends, watched: Mapping[str, Sequence[Process]]) -> Sample:
     return Sample(time.monotonic(), lists, {**cpu_s, **onlooker}, whole_machine())
 
 
-
 def raise_if_stuck(workers: Sequence[Process], lists: int, wanted: int, still_s: float) -> None:
     """Raise :class:`ProgramFailed`, with its last words, if a worker has ended or nothing has moved for long."""
     for process in workers:
