@@ -1,3 +1,8 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -116,7 +121,7 @@ def test_many_rows_grow_the_tables_and_lose_nothing() -> None:
     assert counts.rows().tolist() == rows.tolist()
     assert all(counts.row(row) == {row + 1: 4} for row in rows.tolist())
     assert counts.row(1) == {}
-    assert small < counts.nbytes < 4 * 3_000 * (3 + CHUNK) * 8
+    assert small < counts.nbytes < 4 * 3_000 * (3 + 1) * 8
 
 
 @pytest.mark.parametrize(("keep", "limit"), [(0, 3), (4, 3)])
@@ -129,3 +134,124 @@ def test_nothing_added_changes_nothing() -> None:
     counts = BoundedCounts()
     counts.add([], [], [])
     assert counts.rows().size == 0
+
+
+Pair = tuple[int, int, int]
+
+
+class OneByOne:
+    """The rule for pairs in order: add one, cut its row if that is too full, go on."""
+
+    def __init__(self, keep: int, limit: int) -> None:
+        self.keep, self.limit = keep, limit
+        self.rows: dict[int, dict[int, int]] = {}
+
+    def count(self, pairs: list[Pair]) -> None:
+        for row, column, weight in pairs:
+            held = self.rows.setdefault(row, {})
+            held[column] = held.get(column, 0) + weight
+            if len(held) > self.limit:
+                best = sorted(held, key=lambda column: (-held[column], column))[: self.keep]
+                self.rows[row] = {column: held[column] for column in best}
+
+    def count_pairs(self, pairs: list[Pair]) -> None:
+        for row, column, weight in pairs:
+            self.count([(row, column, weight), (column, row, weight)])
+
+
+def held_by(counts: BoundedCounts) -> dict[int, dict[int, int]]:
+    return {row: counts.row(row) for row in counts.rows().tolist()}
+
+
+def columns_of(pairs: list[Pair]) -> tuple[list[int], list[int], list[int]]:
+    rows, columns, weights = np.array(pairs, np.int64).reshape(-1, 3).T.tolist()
+    return rows, columns, weights
+
+
+def pairs_of(most: int) -> st.SearchStrategy[list[Pair]]:
+    return st.lists(st.tuples(st.integers(0, most), st.integers(0, most), st.integers(1, 3)), max_size=40)
+
+
+_pair_calls = st.lists(st.tuples(st.booleans(), st.one_of(pairs_of(6), pairs_of(14))), max_size=8)
+
+
+@settings(max_examples=150)
+@given(calls=_pair_calls, keep=st.integers(1, 6), room=st.integers(0, 4))
+def test_pairs_are_counted_one_by_one_plain_and_compiled(
+    calls: list[tuple[bool, list[Pair]]], keep: int, room: int
+) -> None:
+    reference = OneByOne(keep, keep + room)
+    plain = BoundedCounts(keep=keep, limit=keep + room)
+    compiled = BoundedCounts(keep=keep, limit=keep + room, compiled=True)
+    for both, pairs in calls:
+        (reference.count_pairs if both else reference.count)(pairs)
+        for counts in (plain, compiled):
+            (counts.count_pairs if both else counts.count)(*columns_of(pairs))
+            assert held_by(counts) == reference.rows
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 999), limit=st.sampled_from([63, 64, 100, 128, 129]))
+def test_wide_rows_that_are_cut_often_hold_what_the_rule_says(seed: int, limit: int) -> None:
+    """Rows of several search steps, counts with many ties and a few that are great."""
+    rng = np.random.default_rng(seed)
+    keep = 3 * limit // 4
+    reference = OneByOne(keep, limit)
+    plain, compiled = BoundedCounts(keep=keep, limit=limit), BoundedCounts(keep=keep, limit=limit, compiled=True)
+    for _ in range(3):
+        rows, columns = rng.integers(8, size=700), 10 + rng.integers(400, size=700) ** 2 // 400
+        weights = np.where(rng.random(700) < 0.02, rng.integers(1, 10**6, size=700), rng.integers(1, 3, size=700))
+        reference.count_pairs(list(zip(rows.tolist(), columns.tolist(), weights.tolist(), strict=True)))
+        for counts in (plain, compiled):
+            counts.count_pairs(rows, columns, weights)
+            assert held_by(counts) == reference.rows
+            assert counts.gather(rows)[0].shape == (700, limit)
+
+
+def test_where_a_call_ends_makes_no_difference() -> None:
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(12, size=(300, 2))
+    weights = rng.integers(1, 4, size=300)
+    for compiled in (False, True):
+        whole, pieces = (BoundedCounts(keep=3, limit=5, compiled=compiled) for _ in range(2))
+        whole.count_pairs(pairs[:, 0], pairs[:, 1], weights)
+        for start in range(0, 300, 7):
+            piece = slice(start, start + 7)
+            pieces.count_pairs(pairs[piece, 0], pairs[piece, 1], weights[piece])
+        assert held_by(whole) == held_by(pieces)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_tables_grow_in_the_midst_of_a_call(compiled: bool) -> None:
+    counts = BoundedCounts(keep=2, limit=3, compiled=compiled)
+    rows = np.arange(0, 6_000, 2)
+    counts.count_pairs(rows, rows + 1, np.full(rows.size, 3))
+    counts.count(rows, rows + 1, np.ones(rows.size))
+    counts.count([2], [10**8], [5])  # a column needs no row
+    assert counts.rows().tolist() == list(range(6_000))
+    assert all(counts.row(row + 1) == {row: 3} for row in rows.tolist())
+    assert counts.row(2) == {3: 4, 10**8: 5}
+    counts.set_row(2, [7], [1])
+    counts.count_pairs([2], [7], [1])
+    assert counts.row(2) == {7: 2}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_pairs_that_cannot_be(compiled: bool) -> None:
+    counts = BoundedCounts(compiled=compiled)
+    counts.count_pairs([], [], [])
+    for rows, columns in (([1, -1], [2, 2]), ([1, 2], [2, -5])):
+        with pytest.raises(ValueError, match="numbers from 0 on"):
+            counts.count_pairs(rows, columns, [1, 1])
+    with pytest.raises(ValueError, match="columns"):
+        counts.count([1, 2], [3], [1, 1])
+    assert counts.rows().size == 0
+
+
+def test_numba_is_loaded_only_by_those_who_ask_for_it() -> None:
+    program = (
+        "import sys; from trendloom.relevance.transitions import Transitions; "
+        "from trendloom.bounded_counts import BoundedCounts; BoundedCounts().count_pairs([1], [2], [1]); "
+        "Transitions.empty(); sys.exit('numba' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
