@@ -126,7 +126,8 @@ async def costs(url: str, workload: Workload, *, batch: int, workers: int, follo
 
 
 async def fold(store: Store) -> None:
-    """Do what is due of folding, as a worker does between batches."""
+    """Do a step of folding, if any is due, as a worker does between batches."""
+    await store.fold_some()
 
 
 def main() -> dict[str, Any]:

@@ -19,7 +19,7 @@ from redis import asyncio as redis_asyncio
 from trendloom.errors import StateLost
 from trendloom.events import Purchase
 from trendloom.state.fold import Arrival, customers_of, prepare
-from trendloom.state.on_redis import Script
+from trendloom.state.on_redis_asking import Script
 from trendloom.state.on_redis_cluster import ClusterStore
 from trendloom.state.rules import StateRules
 from trendloom.state.store import Change, Outcome, Partition, journal_entries

@@ -7,6 +7,7 @@ items fall into shards that may be folded up to different entries. Pure: no stor
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -189,8 +190,6 @@ class ItemLog:
         )
 
     def _entries_up_to(self, position: Position) -> int:
-        import bisect
-
         return bisect.bisect_right(self._positions, position)
 
 
@@ -206,14 +205,17 @@ def _by_shard(
 
 def no_rows() -> ItemRows:
     """Return the rows of no item."""
-    none, nothing = np.empty(0, np.int64), np.empty(0)
-    return ItemRows(none, none, nothing, nothing, nothing, none, none, none)
+    none, nothing, columns = np.empty(0, np.int64), np.empty(0), np.empty(0, np.int32)
+    return ItemRows(none, none, nothing, nothing, nothing, none, columns, columns)
 
 
-def folded(rows: ItemRows, new: Additions, *, keep: int, limit: int) -> ItemRows:
+def folded(rows: ItemRows, new: Additions, *, keep: int, limit: int, compiled: bool = False) -> ItemRows:
     """Return rows with additions: logs of sums for scores, pair by pair for co-purchases, cut as they grow.
 
-    >>> one = Additions(np.array([3]), np.array([1]), np.zeros(1), np.zeros(1), np.array([3]), np.array([5]), np.array([2]))
+    If ``compiled``, pairs are counted by numba (the extra ``fast``).
+
+    >>> scores, three = np.zeros(1), np.array([3])
+    >>> one = Additions(three, np.array([1]), scores, scores, three, np.array([5]), np.array([2]))
     >>> twice = folded(folded(no_rows(), one, keep=2, limit=3), one, keep=2, limit=3)
     >>> twice.purchases.tolist(), twice.slow.round(3).tolist(), twice.co_purchases
     ([2], [0.693], [{5: 4}])
@@ -228,9 +230,9 @@ def folded(rows: ItemRows, new: Additions, *, keep: int, limit: int) -> ItemRows
     if touched.size == 0:
         return made
     before = made.of(touched)
-    counts = BoundedCounts(keep=keep, limit=limit)
+    counts = BoundedCounts(keep=keep, limit=limit, compiled=compiled)
     counts.set_rows(np.arange(touched.size), before.lengths, before.columns, before.units)
-    counts.add(np.searchsorted(touched, new.rows), new.columns, new.weights)
+    counts.count(np.searchsorted(touched, new.rows), new.columns, new.weights)
     columns, units = counts.gather(np.arange(touched.size))
     held = columns >= 0
     return _with_rows(made, np.searchsorted(numbers, touched), held.sum(axis=1), columns[held], units[held])
@@ -246,7 +248,7 @@ def _with_rows(
     made.lengths = made.lengths.copy()
     made.lengths[places] = lengths
     fresh = np.repeat(changed, made.lengths)
-    table = np.empty((2, fresh.size), np.int64)
+    table = np.empty((2, fresh.size), np.int32)
     table[0, fresh], table[1, fresh] = columns, units
     table[0, ~fresh], table[1, ~fresh] = made.columns[kept], made.units[kept]
     made.columns, made.units = table

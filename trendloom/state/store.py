@@ -45,6 +45,7 @@ STATE_LOST = (
 )
 
 Ints = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Journal = npt.NDArray[np.void]
 
@@ -176,7 +177,8 @@ class Outcome(IntEnum):
 class ItemRows:
     """Items as they stand, by ascending number; their co-purchase rows lie one after the other.
 
-    >>> rows = ItemRows(*np.array([[4, 7], [1, 2], [0, 0], [0, 0], [0, 0], [1, 2]]), np.array([7, 4, 5]), np.ones(3, int))
+    >>> popularity = [np.array([1, 2]), np.zeros(2), np.zeros(2), np.zeros(2)]
+    >>> rows = ItemRows(np.array([4, 7]), *popularity, np.array([1, 2]), np.array([7, 4, 5]), np.ones(3, int))
     >>> rows.co_purchases
     [{7: 1}, {4: 1, 5: 1}]
     """
@@ -187,8 +189,8 @@ class ItemRows:
     slow: Floats  # (I,) log scores
     fast: Floats  # (I,)
     lengths: Ints  # (I,) how many columns each item's row has
-    columns: Ints  # (C,) items bought with it
-    units: Ints  # (C,) half-units of co-purchase
+    columns: Int32s  # (C,) items bought with it
+    units: Int32s  # (C,) half-units of co-purchase
 
     @property
     def co_purchases(self) -> list[dict[int, int]]:
