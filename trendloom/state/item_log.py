@@ -8,6 +8,7 @@ items fall into shards that may be folded up to different entries. Pure: no stor
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -147,7 +148,7 @@ class ItemLog:
     def take(self, entries: Sequence[Entry]) -> None:
         """Take up the next entries; raises ``ValueError`` if they are not later than those before."""
         positions = [entry.position for entry in entries]
-        if any(a >= b for a, b in zip([*self._positions[-1:], *positions], positions, strict=False)):
+        if any(a >= b for a, b in itertools.pairwise([*self._positions[-1:], *positions])):
             raise ValueError("entries of the log come in their order")
         if not entries:
             return
