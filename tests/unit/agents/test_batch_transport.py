@@ -12,6 +12,7 @@ from faust.types import TP
 from mode import Service
 
 from agents.batch_transport import Batch, BatchConsumer, BatchSchema, BatchTransport
+from agents.fetched import Fetched
 
 A, B, C = TP("purchases", 0), TP("purchases", 1), TP("other", 0)
 NOW_MS = 1_600_000_000_000
@@ -70,7 +71,7 @@ class Offline(BatchConsumer):
 
     def fetched(self, tp: TP, *offsets: int, at_ms: int = NOW_MS) -> None:
         """As if these records had been fetched."""
-        self._waiting[tp] = records(tp, *offsets, at_ms=at_ms)
+        self._waiting[tp] = Fetched(tp, [(0, records(tp, *offsets, at_ms=at_ms))])
 
     async def hand_on(self, tp: TP, *offsets: int) -> Any:
         """Hand on a batch; return its message."""
@@ -232,7 +233,7 @@ def test_records_that_a_seek_overtook_are_read_again(moved: str) -> None:
         def answer() -> Any:
             consumer.app.consumer_generation_id += moved == "generation"
             consumer._seeks += moved == "seek"
-            return {A: records(A, 7, 8)}
+            return {A: [(0, records(A, 7, 8))]}
 
         consumer.active = {A}
         consumer._thread.answer = answer  # type: ignore[attr-defined]
