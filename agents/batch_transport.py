@@ -113,6 +113,8 @@ class BatchConsumer(stock.Consumer):
         #: Set while it is known where reading stands: not between an assignment and the seek that follows it.
         self._placed = asyncio.Event()
         self._assignments = 0
+        #: For each partition the first offset that was fetched of it since it was assigned.
+        self._begun: dict[TP, int] = {}
         self._draining = False
 
     def _new_consumer_thread(self) -> Any:
@@ -125,6 +127,7 @@ class BatchConsumer(stock.Consumer):
         self._assignments += 1
         self._placed.clear()
         self._waiting.clear()
+        self._begun.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:
@@ -143,24 +146,29 @@ class BatchConsumer(stock.Consumer):
                 self._placed.set()
 
     async def _seek_to_state(self) -> None:
-        transport = cast("BatchTransport", self.transport)
-        assigned = {tp for tp in self.assignment() if self.app.topics.acks_enabled_for(tp.topic)}
-        if transport.start_offset is None or not assigned:
-            return
-        first = await self.earliest_offsets(*assigned)
+        ask = cast("BatchTransport", self.transport).start_offset
+        ours = sorted(ensure_TP(tp) for tp in self.assignment() if self.app.topics.acks_enabled_for(tp.topic))
         starts: dict[TP, int] = {}
-        for tp in map(ensure_TP, sorted(assigned)):
-            starts[tp] = await transport.start_offset(tp, self._committed_offset[tp], int(first[tp]))
-        await self.seek_wait(starts)  # in the thread that fetches: beside a fetch, a seek could be overwritten
-        self._read_offset.update(starts)
+        if ask is not None and ours:
+            first = await self.earliest_offsets(*ours)
+            for tp in ours:
+                starts[tp] = await ask(tp, self._committed_offset[tp], int(first[tp]))
+        elif ask is None:  # Faust leaves a partition where it was if the group has no offset for it
+            starts = {tp: self._begun[tp] for tp in ours if tp in self._begun and self._committed_offset[tp] is None}
+        if starts:
+            await self.seek_wait(starts)  # in the thread that fetches: beside a fetch, a seek could be overwritten
+            self._read_offset.update(starts)
 
     async def _seek_again(self) -> None:
         """Seek because something was dropped; where partitions move meanwhile, the seek that follows will do."""
-        assignments, generation = self._assignments, self.app.consumer_generation_id
+        if not self.assignment():
+            self._astray = False
+            return
+        before = self.app.consumer_generation_id, self._assignments
         try:
             await self.perform_seek()
         except IllegalStateError:
-            if (assignments, generation) == (self._assignments, self.app.consumer_generation_id):
+            if before == (self.app.consumer_generation_id, self._assignments):
                 raise
 
     # -- handing on
@@ -198,10 +206,11 @@ class BatchConsumer(stock.Consumer):
         while not self.should_stop:
             if not self.flow_active:
                 await self.wait(cast("Any", self.can_resume_flow))
-            async with self._seeking:
-                moves = self._moves()
-            if not self._placed.is_set() and not await self._is_placed():
+            if not await self._is_placed():
                 return
+            if not self.flow_active:
+                continue
+            moves = self._moves()
             active = self._get_active_partitions()
             wanted = self._wanted(active)
             ready = any(tp in active for tp in self._waiting)
@@ -210,11 +219,14 @@ class BatchConsumer(stock.Consumer):
                 return
             records, _ = await self._wait_next_records(timeout=_PATIENCE_S if ready else 1.0)
             await asyncio.sleep(0)  # a fetch that is always ready must not starve the loop
+            for tp, parts in records.items() if records else ():
+                self._begun.setdefault(ensure_TP(tp), parts[0][0])
             if moves != self._moves():
-                self._astray = True  # nobody knows whether these were read before the seek or after it
+                self._astray |= bool(records)  # nobody knows whether these were read before the seek or after it
                 return
-            if not records or self.should_stop:
-                self._in_vain.update({ensure_TP(tp): self.highwater(tp) for tp in behind if ready})
+            if not records:
+                if ready and self.flow_active:
+                    self._in_vain.update({ensure_TP(tp): self.highwater(tp) for tp in behind})
                 return
             for tp, parts in records.items():
                 fetched = Fetched(ensure_TP(tp), parts)
@@ -227,9 +239,9 @@ class BatchConsumer(stock.Consumer):
 
     async def _is_placed(self) -> bool:
         """Wait for the seek that follows an assignment; if Faust gave it up, ask for it ourselves."""
-        await self.wait(cast("Any", self._placed), timeout=_PLACING_S)
-        if not self._placed.is_set() and not self._seeking.locked():
-            self._astray = True
+        if not self._placed.is_set():
+            await self.wait(cast("Any", self._placed), timeout=_PLACING_S)
+            self._astray |= not self._placed.is_set() and not self._seeking.locked()
         return self._placed.is_set()
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's own signature
