@@ -104,7 +104,8 @@ class Parts:
             if check_crcs and not batch.validate_crc():
                 msg = f"{tp.topic}-{tp.partition}: the checksum of a batch after {self.next_fetch_offset} is wrong"
                 raise CorruptRecordException(msg)
-            start, self.next_fetch_offset = self.next_fetch_offset, batch.next_offset
+            start = self.next_fetch_offset
+            self.next_fetch_offset = max(start, batch.next_offset)
             if not batch.is_control_batch:  # a transaction's marker, which is nobody's record
                 yield start, batch
 
