@@ -1,11 +1,13 @@
 """``build_app``: the wiring of a worker, readable top to bottom. No settings are read and nothing starts here.
 
-purchases (Kafka) -> PurchasesAgent -> Belt (in memory) -> ScoringAgent -> recommendations (Kafka) -> acknowledge.
+purchases (Kafka) -> decode -> state -> scoring -> recommendations (Kafka) -> acknowledge: four agents with belts in
+memory between them, so that one batch is decoded and another published while the store works on a third.
 Read next: :mod:`agents.batch_transport` for how batches arrive, :mod:`agents.runner` for how the app is run.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 import time
@@ -35,6 +37,9 @@ from trendloom.state.store import Partition
 __all__ = ["Names", "Worker", "WorkerRules", "build_app", "start_offset"]
 
 log = logging.getLogger(__name__)
+
+#: So many batches of lists may wait for the broker's acknowledgement while further ones are made.
+_PUBLISHING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +156,34 @@ def build_app(
     transport.on_commit = lambda tp, offset: refresher.committed(Partition(tp.topic, tp.partition), offset - 1)
 
     topic = app.topic(names.purchases, schema=BatchSchema(key_type=bytes, value_type=bytes))
-    belt = Belt(app, maxsize=2)
+    decoded, applied, published = Belt(app, maxsize=1), Belt(app, maxsize=1), Belt(app, maxsize=_PUBLISHING)
 
     @app.agent(topic, name="purchases", concurrency=1, supervisor_strategy=CrashingSupervisor)
-    async def apply_purchases(stream: Any) -> None:
+    async def decode(stream: Any) -> None:
         async for event in stream.noack().events():
-            work = await purchases.apply(event.value)
-            trendiness.observe(work.applied)
-            for listed in work.applied.listed:
-                trends.saw(listed.arrival.purchase.occurred_at)
-            await belt.send(value=(work, event))
+            await decoded.send(value=(await purchases.decode(event.value), event))
 
-    @app.agent(belt, name="scoring", concurrency=1, supervisor_strategy=CrashingSupervisor)
+    @app.agent(decoded, name="state", concurrency=1, supervisor_strategy=CrashingSupervisor)
+    async def apply(stream: Any) -> None:
+        async for found, event in stream:
+            work = await purchases.begin(found)
+            await applied.send(value=(work, event))
+            await work.applied.written()
+
+    @app.agent(applied, name="scoring", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def refresh_lists(stream: Any) -> None:
-        pair: tuple[Work, Any]
-        async for pair in stream:
-            work, event = pair
-            await scoring.publish(scoring.score(work))
+        work: Work
+        async for work, event in stream:
+            records = await scoring.score(work)
+            trendiness.observe(work.applied)
+            trends.saw(int(work.applied.listed.arrivals.at_ms.max(initial=0)))
+            publishing = asyncio.get_running_loop().create_task(scoring.publish(records))
+            await published.send(value=(publishing, event))
+
+    @app.agent(published, name="acknowledging", concurrency=1, supervisor_strategy=CrashingSupervisor)
+    async def acknowledge(stream: Any) -> None:
+        async for publishing, event in stream:
+            await publishing
             event.ack()
 
     @app.timer(interval=rules.trends_interval_s)  # type: ignore[untyped-decorator]

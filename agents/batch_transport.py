@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, cast
 
-from aiokafka.structs import ConsumerRecord
+from aiokafka.errors import IllegalStateError
 from faust.exceptions import ConsumerNotStarted
 from faust.serializers.schemas import Schema
 from faust.transport import consumer as stock_consumer
@@ -23,6 +23,9 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
+
+from agents.fetched import Fetched, Record, Unopened
+from trendloom.errors import SettingsError
 
 __all__ = ["Batch", "BatchConsumer", "BatchSchema", "BatchTransport", "StartOffset"]
 
@@ -34,12 +37,18 @@ StartOffset = Callable[[TP, int | None, int], Awaitable[int]]
 #: How long a partition that is known to lag may keep the others waiting for its next fetch.
 _PATIENCE_S = 0.25
 
+#: Without Faust's ``broker_max_poll_records`` a batch holds at most so many records.
+_MAX_BATCH = 2_000
+
+#: How long Faust may take to say where reading begins after it has assigned partitions, before we ask ourselves.
+_PLACING_S = 5.0
+
 
 class Batch(NamedTuple):
     """Consecutive records of one partition, at least one, in offset order."""
 
     tp: TP
-    records: list[ConsumerRecord]
+    records: list[Record]
 
     @property
     def first_offset(self) -> int:
@@ -65,12 +74,24 @@ class BatchSchema(Schema[Any, Any]):
 
 
 class _Thread(stock.AIOKafkaConsumerThread):
-    """The stock thread, with a fetch that does not hold a quiet partition for 1.5 seconds (hard-coded there)."""
+    """The stock thread, but what it fetched is passed on packed, whole, and of all partitions at once.
+
+    And a fetch does not hold a quiet partition for 1.5 seconds, which is hard-coded there.
+    """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
+        if self.consumer.in_transaction:
+            msg = "Batches are read without transactions. Action: leave Faust's processing_guarantee at at_least_once."
+            raise SettingsError(msg)
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = cast("BatchTransport", self.consumer.transport).fetch_max_wait_ms  # noqa: SLF001 - no public door
+        consumer._max_poll_records = None  # noqa: SLF001 - how much is handed on at once is not the fetcher's to say
         return consumer
+
+    async def on_start(self) -> None:
+        """Start the consumer; nothing is fetched before it has a subscription."""
+        await super().on_start()
+        self._ensure_consumer()._fetcher._records = Unopened(check_crcs=self.app.conf.broker_check_crcs)  # noqa: SLF001 - no public door
 
 
 class BatchConsumer(stock.Consumer):
@@ -78,11 +99,22 @@ class BatchConsumer(stock.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._max_batch: int = self.app.conf.broker_max_poll_records or _MAX_BATCH
         #: Batches handed on and not yet committed, oldest first: commits cover the acknowledged ones at the front.
         self._handed_on: dict[TP, deque[ConsumerMessage]] = {}
-        #: Fetched and not yet handed on, one fetch a partition.
-        self._waiting: dict[TP, list[ConsumerRecord]] = {}
-        self._wanted: set[TP] = set()
+        #: Fetched and not yet handed on, one fetch a partition: the fetch size bounds what waits.
+        self._waiting: dict[TP, Fetched] = {}
+        #: For a partition that was waited for in vain: where its log ended then.
+        self._in_vain: dict[TP, int | None] = {}
+        #: Held while reading is sent elsewhere; how often that was; whether it has to be, as something was dropped.
+        self._seeking = asyncio.Lock()
+        self._seeks = 0
+        self._astray = False
+        #: Set while it is known where reading stands: not between an assignment and the seek that follows it.
+        self._placed = asyncio.Event()
+        self._assignments = 0
+        #: For each partition the first offset that was fetched of it since it was assigned.
+        self._begun: dict[TP, int] = {}
         self._draining = False
 
     def _new_consumer_thread(self) -> Any:
@@ -90,30 +122,71 @@ class BatchConsumer(stock.Consumer):
 
     # -- where reading starts
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Hand on nothing until the seek that follows: the group's offsets are not yet where reading begins."""
+        self._assignments += 1
+        self._placed.clear()
+        self._waiting.clear()
+        self._begun.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def perform_seek(self) -> None:
         """Go to the group's offsets, then for each partition to where the state needs it. Called after a rebalance."""
-        await super().perform_seek()
-        self._handed_on.clear()
-        self._waiting.clear()
-        transport = cast("BatchTransport", self.transport)
-        assigned = {tp for tp in self.assignment() if self.app.topics.acks_enabled_for(tp.topic)}
-        if transport.start_offset is None or not assigned:
+        async with self._seeking:
+            assignments = self._assignments
+            self._seeks += 1
+            self._placed.clear()
+            self._astray = False  # what a fetch drops from here on may have been read after the seek
+            await super().perform_seek()
+            self._handed_on.clear()
+            self._waiting.clear()
+            self._in_vain.clear()
+            await self._seek_to_state()
+            if assignments == self._assignments:
+                self._placed.set()
+
+    async def _seek_to_state(self) -> None:
+        ask = cast("BatchTransport", self.transport).start_offset
+        ours = sorted(ensure_TP(tp) for tp in self.assignment() if self.app.topics.acks_enabled_for(tp.topic))
+        starts: dict[TP, int] = {}
+        if ask is not None and ours:
+            first = await self.earliest_offsets(*ours)
+            for tp in ours:
+                starts[tp] = await ask(tp, self._committed_offset[tp], int(first[tp]))
+        elif ask is None:  # Faust leaves a partition where it was if the group has no offset for it
+            starts = {tp: self._begun[tp] for tp in ours if tp in self._begun and self._committed_offset[tp] is None}
+        if starts:
+            await self.seek_wait(starts)  # in the thread that fetches: beside a fetch, a seek could be overwritten
+            self._read_offset.update(starts)
+
+    async def _seek_again(self) -> None:
+        """Seek because something was dropped; where partitions move meanwhile, the seek that follows will do."""
+        if not self.assignment():
+            self._astray = False
             return
-        first = await self.earliest_offsets(*assigned)
-        for tp in sorted(assigned):
-            committed = self._committed_offset[ensure_TP(tp)]
-            start = await transport.start_offset(ensure_TP(tp), committed, int(first[tp]))
-            await self.seek(ensure_TP(tp), start)
-            self._read_offset[ensure_TP(tp)] = start
+        before = self.app.consumer_generation_id, self._assignments
+        try:
+            await self.perform_seek()
+        except IllegalStateError:
+            if before == (self.app.consumer_generation_id, self._assignments):
+                raise
 
     # -- handing on
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):
+                if self._draining:
+                    await self.sleep(_PATIENCE_S)  # nothing more is wanted
+                    continue
+                if self._commit_every is not None and self._n_acked >= self._commit_every:
+                    self._n_acked = 0
+                    await self.commit()
                 await self._fetch()
-                if not self.flow_active or self._draining:
-                    self._waiting.clear()  # a rebalance seeks anew; a drain wants nothing more
+                if not self._may_hand_on():
+                    continue  # what waits is handed on later; a seek forgets it
+                if self._astray:
+                    await self._seek_again()
                     continue
                 tp = self._oldest()
                 if tp is not None:
@@ -128,46 +201,86 @@ class BatchConsumer(stock.Consumer):
     async def _fetch(self) -> None:
         """Fetch for every partition of which nothing waits; wait long only while nothing waits at all.
 
-        One fetch returns the records of one or two partitions; the others are asked again, or they would fall behind.
+        A partition that is known to hold more keeps the others waiting for a while, or it would fall behind.
         """
-        while True:
+        while not self.should_stop:
+            if not self.flow_active:
+                await self.wait(cast("Any", self.can_resume_flow))
+            if not await self._is_placed():
+                return
+            if not self.flow_active:
+                continue
+            moves = self._moves()
             active = self._get_active_partitions()
-            wanted = {tp for tp in active if ensure_TP(tp) not in self._waiting}
-            if self.flow_active and active and not wanted:
+            wanted = self._wanted(active)
+            ready = any(tp in active for tp in self._waiting)
+            behind = {tp for tp in wanted if self._behind(tp)}
+            if ready and not behind:
                 return
-            behind = any(self._behind(tp) for tp in wanted)
-            patience_s = (_PATIENCE_S if behind else 0.0) if self._waiting else 1.0
-            generation = self.app.consumer_generation_id
-            self._wanted = wanted
-            records, _ = await self._wait_next_records(timeout=patience_s)
+            records, _ = await self._wait_next_records(timeout=_PATIENCE_S if ready else 1.0)
             await asyncio.sleep(0)  # a fetch that is always ready must not starve the loop
-            if not records or self.should_stop:
+            for tp, parts in records.items() if records else ():
+                self._begun.setdefault(ensure_TP(tp), parts[0][0])
+            if moves != self._moves():
+                self._astray |= bool(records)  # nobody knows whether these were read before the seek or after it
                 return
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                await self.perform_seek()
+            if not records:
+                if ready and self.flow_active:
+                    self._in_vain.update({ensure_TP(tp): self.highwater(tp) for tp in behind})
                 return
-            for tp, fetched in records.items():
-                self._waiting[ensure_TP(tp)] = list(fetched)
+            for tp, parts in records.items():
+                fetched = Fetched(ensure_TP(tp), parts)
+                if fetched.first() is not None:
+                    self._waiting[ensure_TP(tp)] = fetched
+
+    def _moves(self) -> tuple[int, int, int]:
+        """Return what changes when reading goes elsewhere."""
+        return self.app.consumer_generation_id, self._assignments, self._seeks
+
+    async def _is_placed(self) -> bool:
+        """Wait for the seek that follows an assignment; if Faust gave it up, ask for it ourselves."""
+        if not self._placed.is_set():
+            await self.wait(cast("Any", self._placed), timeout=_PLACING_S)
+            self._astray |= not self._placed.is_set() and not self._seeking.locked()
+        return self._placed.is_set()
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's own signature
-        return await super()._getmany(self._wanted if active_partitions else active_partitions, timeout)
+        wanted = self._wanted(active_partitions or set())
+        return await super()._getmany(wanted, timeout) if wanted else {}  # to aiokafka, no partition means all
+
+    def _wanted(self, active: set[TP]) -> set[TP]:
+        """Return the partitions of which nothing waits."""
+        return {tp for tp in active if ensure_TP(tp) not in self._waiting}
+
+    def _may_hand_on(self) -> bool:
+        return self.flow_active and not self._seeking.locked() and not self._draining
 
     def _behind(self, tp: TP) -> bool:
-        """Return whether the partition holds more than was read; one that was never fetched may."""
-        read = self._read_offset[ensure_TP(tp)]
+        """Return whether the partition holds more than was read; one that was never fetched may.
+
+        It is not waited for twice: what a log ends with may be no record that is handed on (a transaction's marker).
+        """
+        known = ensure_TP(tp)
+        read = self._read_offset[known]
         end: int | None = self.highwater(tp)  # Faust promises a number, aiokafka gives None before the first fetch
+        if known in self._in_vain and self._in_vain[known] == end:
+            return False
         return read is None or end is None or int(end) > read
 
     def _oldest(self) -> TP | None:
         """Return the partition whose first waiting record is the oldest: no partition runs ahead of the others."""
         active = {ensure_TP(tp) for tp in self._get_active_partitions()}
-        ready = [(records[0].timestamp, tp) for tp, records in self._waiting.items() if tp in active]
+        first = ((fetched.first(), tp) for tp, fetched in self._waiting.items() if tp in active)
+        ready = [(record.timestamp, tp) for record, tp in first if record is not None]
         return min(ready)[1] if ready else None
 
     async def _hand_on(self, tp: TP) -> None:
-        records = self._waiting.pop(tp)
-        expected = self._read_offset[tp]
-        if expected is not None and records[0].offset < expected:
+        """Hand on the oldest of what waits of a partition: all of it, up to a batch's bound."""
+        waiting = self._waiting[tp]
+        records, expected = waiting.take(self._max_batch), self._read_offset[tp]
+        if waiting.first() is None:
+            del self._waiting[tp]
+        if expected is not None and records and records[0].offset < expected:
             records = [record for record in records if record.offset >= expected]
         if not records:
             return
@@ -176,7 +289,14 @@ class BatchConsumer(stock.Consumer):
         message = self._batch_message(batch)
         self._handed_on.setdefault(tp, deque()).append(message)
         self._read_offset[tp] = batch.last_offset + 1
-        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        handing_over = asyncio.ensure_future(cast("Any", self.callback(message)))
+        await asyncio.sleep(0)  # unless the agent's queue is full, that is enough
+        if not handing_over.done():
+            await self.wait_first(handing_over, cast("Any", self.suspend_flow))
+        if not handing_over.done() or handing_over.cancelled():
+            self._astray = True  # the flow was stopped first: the batch has to come again
+        else:
+            handing_over.result()
 
     def _batch_message(self, batch: Batch) -> ConsumerMessage:
         last = batch.records[-1]
@@ -215,6 +335,7 @@ class BatchConsumer(stock.Consumer):
             message.acked = True
             self._unacked_messages.discard(message)
             self._n_acked += len(message.value.records)
+            message.value = None  # the offsets wait for the commit; the records need not
             notify(self._waiting_for_ack)
             return True
 
@@ -227,15 +348,18 @@ class BatchConsumer(stock.Consumer):
         queue = self._handed_on.get(tp, deque())
         offset = None
         while queue and queue[0].acked:
-            offset = cast("Any", queue.popleft().value).last_offset + 1
+            offset = queue.popleft().offset + 1  # a batch's message has the offset of its last record
         return offset
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's own signature
+        before = self.assignment()
         did_commit = await super()._commit_offsets(offsets, start_new_transaction)
         on_commit = cast("BatchTransport", self.transport).on_commit
         if did_commit and on_commit is not None:
+            ours = before & self.assignment()
             for tp, offset in offsets.items():
-                on_commit(tp, offset)
+                if tp in ours:  # Faust leaves the others out
+                    on_commit(tp, offset)
         return bool(did_commit)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

@@ -1,6 +1,7 @@
 """Sends records in whole batches, one partition at a time, and returns when the broker has acknowledged all of them.
 
-Partitions follow Kafka's murmur2 of the key, as producers do, so a customer's lists lie where their purchases lie. A
+Partitions follow Kafka's murmur2 of the key, as producers do, so a customer's lists lie where their purchases lie, and
+in the order in which they were handed over, also by several who publish at once. A
 broker that does not answer is asked again with growing pauses until the budget is spent.
 """
 
@@ -10,31 +11,21 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
-from aiokafka.partitioner import murmur2
 
 from trendloom.errors import BrokerUnavailable
+from trendloom.partitions import partitions_of_keys
 
-__all__ = ["Publisher", "Record", "partition_of"]
+__all__ = ["Publisher", "Record"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: (key, value) as bytes.
 Record = tuple[bytes, bytes]
-
-
-@lru_cache(maxsize=262_144)
-def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition of a key, as Kafka's default partitioner chooses it: murmur2 without its sign, modulo.
-
-    >>> partition_of(b"21", 1000)  # murmur2 of "21" is -973932308, as Kafka's own tests say
-    340
-    """
-    return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 class Publisher:
@@ -44,6 +35,7 @@ class Publisher:
         self._producer = producer
         self._budget_s = retry_budget_s
         self._partitions: dict[str, int] = {}
+        self._turns: dict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has."""
@@ -55,18 +47,20 @@ class Publisher:
     async def publish(self, topic: str, records: Sequence[Record], timestamp_ms: int) -> None:
         """Send all records and wait until each is acknowledged. Raises BrokerUnavailable when the budget is spent."""
         count = await self.partitions(topic)
+        places = partitions_of_keys([key for key, _ in records], count).tolist()
         by_partition: dict[int, list[Record]] = defaultdict(list)
-        for record in records:
-            by_partition[partition_of(record[0], count)].append(record)
+        for place, record in zip(places, records, strict=True):
+            by_partition[place].append(record)
         await asyncio.gather(
             *(self._send_all(topic, partition, some, timestamp_ms) for partition, some in by_partition.items())
         )
 
     async def _send_all(self, topic: str, partition: int, records: list[Record], timestamp_ms: int) -> None:
         start = 0
-        while start < len(records):
-            send = partial(self._send_some, topic, partition, records, start, timestamp_ms)
-            start = await self._persist(send, topic)
+        async with self._turns[topic, partition]:  # whatever has to be sent again, records keep their order
+            while start < len(records):
+                send = partial(self._send_some, topic, partition, records, start, timestamp_ms)
+                start = await self._persist(send, topic)
 
     async def _send_some(self, topic: str, partition: int, records: list[Record], start: int, timestamp_ms: int) -> int:
         """Send as many records as one producer batch holds; return the place of the next one."""

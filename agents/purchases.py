@@ -1,43 +1,58 @@
-"""The Kafka-facing agent: takes a batch of one partition, decodes it, sets bad records aside, applies it to the state.
+"""The Kafka-facing agents' work: a batch of one partition is decoded, bad records are set aside, the state is changed.
 
 Popularity and trendiness change in one atomic step (``trendloom.state``), because two steps could not be exact through
-crashes. What it hands on, through an in-memory channel, is scored and published by :mod:`agents.scoring`.
+crashes. What comes out is scored and published by :mod:`agents.scoring`, while the next batches are taken up.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from aiokafka.structs import ConsumerRecord
 
 from agents.batch_transport import Batch
 from agents.counters import Counters
 from agents.dead_letter import DeadLetters, dead_letter
-from agents.publishing import partition_of
 from trendloom.errors import BadMessage
 from trendloom.events import SENT_AT_HEADER, DeadLetter, PurchaseRecord, decode_purchases
+from trendloom.partitions import partitions_of_keys
 from trendloom.refresh import Applied, Refresher
-from trendloom.state.fold import Arrival
+from trendloom.state.columns import Arrivals
 from trendloom.state.store import Partition
 
-__all__ = ["PurchasesAgent", "Work", "intended_send_time"]
+__all__ = ["Decoded", "PurchasesAgent", "Work", "intended_send_time"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
+class Decoded:
+    """A batch whose bad records are set aside; ``records`` (A,) are those of its ``arrivals`` (A,)."""
+
+    batch: Batch
+    arrivals: Arrivals
+    records: Sequence[ConsumerRecord]
+
+
+@dataclass(slots=True)
 class Work:
-    """An applied batch on its way to scoring; ``sent_at_ms`` belongs to ``applied.listed``, in order."""
+    """A batch on its way to scoring; ``records`` (A,) are those of its arrivals."""
 
     applied: Applied
-    sent_at_ms: list[int | None]
+    records: Sequence[ConsumerRecord]
+
+    def sent_at_ms(self) -> list[int | None]:
+        """Return the intended send time of each listed purchase, in order."""
+        records = self.records
+        return [intended_send_time(records[place]) for place in self.applied.listed.which.tolist()]
 
 
 class PurchasesAgent:
-    """Turns a batch of records into applied purchases and dead letters."""
+    """Turns a batch of records into dead letters and applied purchases."""
 
     def __init__(
         self,
@@ -53,44 +68,55 @@ class PurchasesAgent:
         self._dead_letters = dead_letters
         self._counters = counters
         self._partitions = partitions
-        self._unknown_items = unknown_items
+        self._count_unknown_items = unknown_items == "count"
         self._clock_ms = clock_ms
 
     async def apply(self, batch: Batch) -> Work:
-        """Apply one batch; its dead letters are acknowledged before this returns."""
+        """Take one batch the whole way into the state."""
+        work = await self.begin(await self.decode(batch))
+        await work.applied.written()
+        return work
+
+    async def decode(self, batch: Batch) -> Decoded:
+        """Decode a batch and number its items; its dead letters are acknowledged before this returns."""
         now_ms = self._clock_ms()
         letters: list[DeadLetter] = []
-        usable: list[tuple[ConsumerRecord, PurchaseRecord]] = []
+        records: list[ConsumerRecord] = []
+        purchases: list[PurchaseRecord] = []
+        known, count_unknown = self._refresher.catalogue.row_of, self._count_unknown_items
         decoded = decode_purchases([record.value for record in batch.records], now_ms)
         for record, found in zip(batch.records, decoded, strict=True):
-            why = found if isinstance(found, BadMessage) else self._unknown(found.item_id)
-            if why is not None:
-                letters.append(self._set_aside(record, why, now_ms))
-            elif isinstance(found, PurchaseRecord):
-                usable.append((record, found))
-        numbers = await self._refresher.number([purchase.item_id for _, purchase in usable])
-        arrivals = []
-        for (record, purchase), number in zip(usable, numbers.tolist(), strict=True):
-            if number < 0:
-                letters.append(self._set_aside(record, _FULL, now_ms))
+            if isinstance(found, BadMessage):
+                letters.append(self._set_aside(record, found, now_ms))
+            elif count_unknown or found.item_id in known:
+                records.append(record)
+                purchases.append(found)
             else:
-                arrivals.append(Arrival(record.offset, purchase, number))
+                letters.append(self._set_aside(record, self._unknown(found.item_id), now_ms))
+        numbers = await self._refresher.number([purchase.item_id for purchase in purchases])
+        if (numbers < 0).any():
+            letters += [self._set_aside(records[place], _FULL, now_ms) for place in np.flatnonzero(numbers < 0)]
+            kept = np.flatnonzero(numbers >= 0).tolist()
+            records, purchases = [records[place] for place in kept], [purchases[place] for place in kept]
+            numbers = numbers[kept]
         if letters:
             await self._dead_letters.publish(letters, now_ms)
-        applied = await self._refresher.apply(
+        arrivals = Arrivals([record.offset for record in records], purchases, numbers)
+        self._count_keys(batch, arrivals)
+        return Decoded(batch, arrivals, records)
+
+    async def begin(self, decoded: Decoded) -> Work:
+        """Begin to apply a decoded batch; the batch before must be written."""
+        batch = decoded.batch
+        applied = await self._refresher.begin(
             Partition(batch.tp.topic, batch.tp.partition),
-            arrivals,
+            decoded.arrivals,
             first_offset=batch.first_offset,
             last_offset=batch.last_offset,
         )
-        self._count_keys(batch, usable)
-        self._counters.add(applied.tally)
-        sent_at = {record.offset: intended_send_time(record) for record, _ in usable}
-        return Work(applied, [sent_at[listed.arrival.offset] for listed in applied.listed])
+        return Work(applied, decoded.records)
 
-    def _unknown(self, item_id: str) -> BadMessage | None:
-        if self._unknown_items == "count" or item_id in self._refresher.catalogue.row_of:
-            return None
+    def _unknown(self, item_id: str) -> BadMessage:
         return BadMessage(
             "unknown_item",
             f"The catalogue {self._refresher.catalogue.fingerprint} has no item {item_id!r}. "
@@ -102,11 +128,10 @@ class PurchasesAgent:
         log.warning("%s[%d]@%d: %s", record.topic, record.partition, record.offset, why.detail)
         return dead_letter(record, why, now_ms)
 
-    def _count_keys(self, batch: Batch, usable: list[tuple[ConsumerRecord, PurchaseRecord]]) -> None:
-        partitions = self._partitions()
-        for _, purchase in usable:
-            if partition_of(purchase.customer_id.encode(), partitions) != batch.tp.partition:
-                self._counters.keyed_otherwise += 1
+    def _count_keys(self, batch: Batch, arrivals: Arrivals) -> None:
+        keys = [name.encode() for name in arrivals.names]
+        away = partitions_of_keys(keys, self._partitions()) != batch.tp.partition
+        self._counters.keyed_otherwise += int(away[arrivals.places].sum())
 
 
 def intended_send_time(record: ConsumerRecord) -> int | None:

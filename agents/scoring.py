@@ -1,6 +1,7 @@
-"""The scoring agent: an applied batch in, a refreshed list for each purchase out, then the batch is acknowledged.
+"""The scoring agent: a batch that is being applied in, a refreshed list for each of its purchases out.
 
-Scoring reads the items as they were before the batch; publishing overlaps with the next batch's work on the state.
+Scoring reads the items as they were before the batch, while the store is still at work on it; what the store refused
+and was prepared anew is scored anew. Publishing overlaps with the next batches.
 """
 
 from __future__ import annotations
@@ -27,17 +28,24 @@ class ScoringAgent:
         self._topic = topic
         self._clock_ms = clock_ms
 
-    def score(self, work: Work) -> list[Record]:
-        """Return the batch's lists as records, and let the items' copy catch up: the next batch may be prepared."""
+    async def score(self, work: Work) -> list[Record]:
+        """Return the lists of a batch as records once it is written, and let the items' copy catch up."""
         applied = work.applied
-        records: list[Record] = []
-        if applied.listed:
-            top = self._refresher.score(applied)
-            values = self._refresher.encode(applied, top, work.sent_at_ms, self._clock_ms())
-            keys = [listed.arrival.purchase.customer_id.encode() for listed in applied.listed]
-            records = list(zip(keys, values, strict=True))
+        records = self._records(work)
+        if await applied.written():
+            records = self._records(work)
         self._refresher.settle(applied)
+        self._counters.add(applied.tally)
         return records
+
+    def _records(self, work: Work) -> list[Record]:
+        applied = work.applied
+        if not applied.listed:
+            return []
+        top = self._refresher.score(applied)
+        values = self._refresher.encode(applied, top, work.sent_at_ms(), self._clock_ms())
+        keys = [purchase.customer_id.encode() for purchase in applied.listed.purchases]
+        return list(zip(keys, values, strict=True))
 
     async def publish(self, records: list[Record]) -> None:
         """Publish lists and return when all of them are acknowledged."""

@@ -6,6 +6,8 @@ endpoint.
 
 from __future__ import annotations
 
+import numpy as np
+
 from trendloom.refresh import Applied
 
 __all__ = ["TrendinessSummary"]
@@ -16,28 +18,22 @@ _BINS = 10
 class TrendinessSummary:
     """How many of the refreshed lists went to customers of each tenth of trendiness, since the worker's start.
 
-    >>> summary = TrendinessSummary()
-    >>> summary.add(0.25); summary.add(1.0)
-    >>> summary.as_dict()["tenths"]
-    [0, 0, 1, 0, 0, 0, 0, 0, 0, 1]
+    >>> TrendinessSummary().as_dict()
+    {'mean': None, 'tenths': [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}
     """
 
     def __init__(self) -> None:
-        self._tenths = [0] * _BINS
+        self._tenths = np.zeros(_BINS, np.int64)
         self._sum = 0.0
         self._count = 0
 
-    def add(self, trendiness: float) -> None:
-        """Count one customer's trendiness, in [0, 1], after a purchase."""
-        self._tenths[min(int(trendiness * _BINS), _BINS - 1)] += 1
-        self._sum += trendiness
-        self._count += 1
-
     def observe(self, applied: Applied) -> None:
         """Count every listed purchase of a batch."""
-        for listed in applied.listed:
-            self.add(listed.trendiness)
+        found = applied.listed.trendiness
+        self._tenths += np.bincount(np.minimum((found * _BINS).astype(np.int64), _BINS - 1), minlength=_BINS)
+        self._sum += float(found.sum())
+        self._count += int(found.size)
 
     def as_dict(self) -> dict[str, object]:
         """Return the summary for JSON."""
-        return {"mean": self._sum / self._count if self._count else None, "tenths": list(self._tenths)}
+        return {"mean": self._sum / self._count if self._count else None, "tenths": self._tenths.tolist()}

@@ -246,10 +246,11 @@ class StateSettings(_Group):
     )
     co_purchase_window: int = Field(
         20,
-        ge=1,
+        ge=0,
         le=200,
         description="Earlier purchases of the same customer that a purchase is counted together with; at most "
-        "history_length. Default: the whole history.",
+        "history_length; 0 keeps no co-purchases, which the preset paper does not look at. Default: the whole "
+        "history.",
     )
     max_items: int = Field(
         2_000_000,

@@ -15,7 +15,7 @@ from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.events import Purchase
 from trendloom.refresh import ListRules, Refresher
 from trendloom.relevance.presets import PRESETS
-from trendloom.state.fold import Arrival
+from trendloom.state.columns import Arrival
 from trendloom.state.in_process import InProcessStore
 from trendloom.state.rules import StateRules
 from trendloom.state.store import Partition

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
@@ -20,9 +19,9 @@ from launch.compose import kafka_options
 from launch.topic_admin import open_admin
 from launch.topic_identity import check_topic
 from trendloom.errors import BadMessage, BrokerUnavailable, InputError
-from trendloom.events import Purchase, decode_purchase
+from trendloom.events import decode_purchases
 from trendloom.refresh import Refresher
-from trendloom.state.fold import Arrival
+from trendloom.state.columns import Arrival
 from trendloom.state.store import Partition
 
 __all__ = ["Rebuilt", "rebuild_state"]
@@ -116,25 +115,18 @@ async def _fold(
 
 
 async def _apply(settings: Settings, refresher: Refresher, place: TopicPartition, records: list, done: Rebuilt) -> None:  # type: ignore[type-arg]
-    usable: list[tuple[int, Purchase]] = []
-    now_ms = clock_ms()
-    for record in records:
-        try:
-            purchase = decode_purchase(record.value, now_ms)
-        except BadMessage:
-            done.unusable += 1  # its dead letter was published when a worker met it
-            continue
-        if settings.lists.unknown_items == "dead_letter" and purchase.item_id not in refresher.catalogue.row_of:
-            done.unusable += 1
-            continue
-        usable.append((record.offset, purchase))
-    items = await refresher.number([purchase.item_id for _, purchase in usable])
-    arrivals = [
-        Arrival(offset, purchase, int(item))
-        for (offset, purchase), item in zip(usable, np.asarray(items).tolist(), strict=True)
-        if item >= 0
+    count_unknown, known = settings.lists.unknown_items == "count", refresher.catalogue.row_of
+    decoded = decode_purchases([record.value for record in records], clock_ms())
+    usable = [
+        (record.offset, found)
+        for record, found in zip(records, decoded, strict=True)
+        if not isinstance(found, BadMessage) and (count_unknown or found.item_id in known)
     ]
-    done.unusable += len(usable) - len(arrivals)
+    items = (await refresher.number([purchase.item_id for _, purchase in usable])).tolist()
+    arrivals = [
+        Arrival(offset, purchase, item) for (offset, purchase), item in zip(usable, items, strict=True) if item >= 0
+    ]
+    done.unusable += len(records) - len(arrivals)  # a dead letter was published when a worker met it
     partition = Partition(place.topic, place.partition)
     applied = await refresher.apply(partition, arrivals, first_offset=records[0].offset, last_offset=records[-1].offset)
     refresher.settle(applied)

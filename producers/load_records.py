@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from producers.partitions import partitions_of
 from trendloom.errors import SettingsError
 from trendloom.events import SENT_AT_HEADER
+from trendloom.partitions import partitions_of
 
 __all__ = ["CUSTOMER_PREFIX", "LoadRecord", "LoadRecords", "ZipfRanks"]
 

@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from trendloom.events import Purchase
-from trendloom.state.fold import Arrival, Prepared, customers_of, prepare
+from trendloom.state.columns import Arrival
+from trendloom.state.fold import Prepared, customers_of, prepare
 from trendloom.state.rules import StateRules
 from trendloom.state.store import Outcome, Partition, Store
 

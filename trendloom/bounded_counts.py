@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CHUNK", "BoundedCounts"]
+__all__ = ["CHUNK", "BoundedCounts", "checked_pairs"]
 
 #: ``add`` cuts a row after this many columns: the same rule as in Redis.
 CHUNK = 64
@@ -193,15 +193,9 @@ class BoundedCounts:
     def _count_checked(
         self, rows: npt.ArrayLike, columns: npt.ArrayLike, weights: npt.ArrayLike, *, both: bool
     ) -> None:
-        row, column, weight = (np.array(values, np.int64) for values in (rows, columns, weights))  # of one layout
-        if not row.shape == column.shape == weight.shape:
-            msg = f"{row.shape} rows, {column.shape} columns, {weight.shape} weights"
-            raise ValueError(msg)
+        row, column, weight = checked_pairs(rows, columns, weights)
         if row.size == 0:
             return
-        if min(row.min(), column.min()) < 0:
-            msg = f"rows and columns are numbers from 0 on, got {min(row.min(), column.min())}"
-            raise ValueError(msg)
         if self._kernel is not None:
             self._count_compiled(self._kernel, row, column, weight, 2 if both else 1)
         elif both:
@@ -267,3 +261,18 @@ class BoundedCounts:
         self._columns[slot, : len(held)] = list(held.keys())
         self._counts[slot, : len(held)] = list(held.values())
         self._length[slot] = len(held)
+
+
+def checked_pairs(rows: npt.ArrayLike, columns: npt.ArrayLike, weights: npt.ArrayLike) -> tuple[Ints, Ints, Ints]:
+    """Return copies (P,) of pairs and their weights, all of one type and layout, as kernels are compiled for.
+
+    Raises ``ValueError`` if they are not of one shape, or a row or a column is negative.
+    """
+    row, column, weight = (np.array(values, np.int64) for values in (rows, columns, weights))
+    if not row.shape == column.shape == weight.shape:
+        msg = f"{row.shape} rows, {column.shape} columns, {weight.shape} weights"
+        raise ValueError(msg)
+    if row.size and min(row.min(), column.min()) < 0:
+        msg = f"rows and columns are numbers from 0 on, got {min(row.min(), column.min())}"
+        raise ValueError(msg)
+    return row, column, weight

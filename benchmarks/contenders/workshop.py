@@ -101,7 +101,7 @@ class Workshop:
             self._assigned.add(place)
         batch = Batch(TP(topic, partition), list(records))
         applied = await self._purchases.apply(batch)
-        return Lists(place, batch.last_offset, self._scoring.score(applied))
+        return Lists(place, batch.last_offset, await self._scoring.score(applied))
 
     async def publish(self, lists: Lists) -> None:
         """Publish a batch's lists and wait until they are acknowledged."""

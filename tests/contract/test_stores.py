@@ -16,7 +16,8 @@ from plain_fold import differences, fold_log, read_customer
 
 from trendloom.errors import RulesChanged, StateLost
 from trendloom.events import Purchase
-from trendloom.state.fold import Arrival, customers_of, prepare
+from trendloom.state.columns import Arrival
+from trendloom.state.fold import customers_of, prepare
 from trendloom.state.mirror import Mirror
 from trendloom.state.rules import StateRules
 from trendloom.state.store import Before, Change, Outcome, Partition, Store

@@ -6,6 +6,7 @@ Read :mod:`trendloom.refresh.refresher` first, then :mod:`trendloom.refresh.asso
 
 from __future__ import annotations
 
-from trendloom.refresh.refresher import Applied, ListRules, Refresher
+from trendloom.refresh.refresher import Applied, Refresher
+from trendloom.refresh.scorer import ListRules
 
 __all__ = ["Applied", "ListRules", "Refresher"]

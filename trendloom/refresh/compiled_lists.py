@@ -18,7 +18,7 @@ import orjson
 from trendloom.candidates import TopK
 from trendloom.events import SCHEMA_VERSION
 from trendloom.refresh.lists import DECIMALS, Heads, encode_heads, heads_of
-from trendloom.state.fold import Listed
+from trendloom.state.columns import Listings
 
 __all__ = ["ListEncoder"]
 
@@ -156,7 +156,7 @@ def _write(
                 units[part] = np.int64(rounded)
                 total += units[part]
             at = _copy(out, at, fixed, fixed_ends[last], fixed_ends[last + 1])
-            at = _copy(out, at, ids, id_ends[item], id_ends[item + 1])
+            at = _copy(out, at, ids, id_ends[item], id_ends[item + 1] - 1)
             at = _copy(out, at, fixed, fixed_ends[last + 1], fixed_ends[last + 2])
             at = _write_number(out, at, total)
             at = _copy(out, at, fixed, fixed_ends[last + 2], fixed_ends[last + 3])
@@ -174,8 +174,23 @@ def _write(
     return True
 
 
+@jit
+def _ends_of(text: Bytes, used: int, ends: Ints) -> int:
+    """Note where each element of a JSON array ends, its comma included, and return the length of the longest."""
+    at, longest = 1, 0
+    for place in range(ends.size):
+        end = _token_end(text, at)
+        longest = max(longest, end - at)
+        at = end + 1
+        ends[place] = used + at - 1
+    return longest
+
+
 class _Texts:
-    """Texts as JSON, one after the other in one buffer that grows: text i is buffer[ends[i]:ends[i + 1]]."""
+    """Texts as JSON in one buffer that grows, each with a comma behind it: text i is buffer[ends[i]:ends[i + 1] - 1].
+
+    They are encoded as one array: a million small objects of orjson's would cost 4 GB for as long as the process lives.
+    """
 
     def __init__(self) -> None:
         self.buffer: Bytes = np.empty(1 << 16, np.uint8)
@@ -183,23 +198,19 @@ class _Texts:
         self.size = 0
         self.longest = 0
 
-    def add(self, texts: Sequence[str]) -> None:
+    def add(self, texts: list[str]) -> None:
         """Append texts."""
-        encoded = [orjson.dumps(text) for text in texts]
-        if not encoded:
-            return
-        lengths = np.array([len(text) for text in encoded], np.int64)
-        ends = self.ends[self.size] + np.cumsum(lengths)
-        size = self.size + len(encoded)
+        encoded = np.frombuffer(orjson.dumps(texts), np.uint8)
+        size = self.size + len(texts)
         if size >= self.ends.size:
             self.ends = np.concatenate([self.ends, np.zeros(max(self.ends.size, size), np.int64)])
-        used, needed = int(self.ends[self.size]), int(ends[-1])
+        used = int(self.ends[self.size])
+        needed = used + encoded.size - 1  # without the opening bracket; the closing one stands for the last comma
         if needed > self.buffer.size:
             self.buffer = np.concatenate([self.buffer, np.empty(max(self.buffer.size, needed), np.uint8)])
-        self.buffer[used:needed] = np.frombuffer(b"".join(encoded), np.uint8)
-        self.ends[self.size + 1 : size + 1] = ends
+        self.buffer[used:needed] = encoded[1:]
+        self.longest = max(self.longest, _ends_of(encoded, used, self.ends[self.size + 1 : size + 1]))
         self.size = size
-        self.longest = max(self.longest, int(lengths.max()))
 
 
 class ListEncoder:
@@ -223,6 +234,7 @@ class ListEncoder:
         self._preset = preset
         self._catalogue = catalogue
         self._ids = _Texts()
+        self._ids.add([])
         names = [orjson.dumps(name) + b":" for name in self.part_names]
         self._names: Bytes = np.frombuffer(b"".join(names), np.uint8)
         self._name_ends: Ints = np.cumsum([0, *map(len, names)], dtype=np.int64)
@@ -234,7 +246,7 @@ class ListEncoder:
 
     def lists(
         self,
-        listed: Sequence[Listed],
+        listed: Listings,
         top: TopK,
         sent_at_ms: Sequence[int | None],
         *,
@@ -260,7 +272,8 @@ class ListEncoder:
         if top.part_names != self.part_names or {rows} != {len(column) for column in heads}:
             msg = f"{rows} lists of the parts {top.part_names}, {[len(column) for column in heads]} heads"
             raise ValueError(msg)
-        self._ids.add(ids[self._ids.size :])
+        if len(ids) > self._ids.size:
+            self._ids.add(ids[self._ids.size :])
         if top.items.max(initial=-1) >= self._ids.size:
             msg = f"item {top.items.max()} of {self._ids.size}"
             raise IndexError(msg)

@@ -17,7 +17,7 @@ import orjson
 
 from trendloom.candidates import TopK
 from trendloom.events import SCHEMA_VERSION
-from trendloom.state.fold import Listed
+from trendloom.state.columns import Listings
 
 __all__ = ["DECIMALS", "Heads", "encode_heads", "encode_lists", "heads_of"]
 
@@ -42,24 +42,25 @@ class Heads(NamedTuple):
     percentiles: Real
 
 
-def heads_of(listed: Sequence[Listed], sent_at_ms: Sequence[int | None]) -> Heads:
+def heads_of(listed: Listings, sent_at_ms: Sequence[int | None]) -> Heads:
     """Return the heads of the lists that answer these purchases; ``sent_at_ms`` holds their intended send times."""
-    purchases = [entry.arrival.purchase for entry in listed]
+    purchases = listed.purchases
+    arrivals = listed.arrivals
     return Heads(
         [purchase.customer_id for purchase in purchases],
-        [entry.number for entry in listed],
+        listed.numbers,
         [purchase.event_id for purchase in purchases],
         [purchase.item_id for purchase in purchases],
-        [purchase.occurred_at for purchase in purchases],
-        [entry.arrival.offset for entry in listed],
+        arrivals.at_ms[listed.which],
+        arrivals.offsets[listed.which],
         sent_at_ms,
-        [entry.trendiness for entry in listed],
-        [entry.percentile for entry in listed],
+        listed.trendiness,
+        listed.percentiles,
     )
 
 
 def encode_lists(
-    listed: Sequence[Listed],
+    listed: Listings,
     top: TopK,
     sent_at_ms: Sequence[int | None],
     *,

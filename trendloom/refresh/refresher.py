@@ -2,79 +2,66 @@
 
 Order within a batch: read the customers, prepare the change from the items' state as it was before the batch, write
 it, score the lists from that same earlier state, then let the worker's copy of the items catch up (``settle``). So a
-list knows its customer up to its purchase and the items up to the start of its batch, and nothing later.
+list knows its customer up to its purchase and the items up to the start of its batch or earlier, and nothing later.
+Read next: :mod:`trendloom.refresh.scorer`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from trendloom.candidates import recommend
 from trendloom.catalogue.garment import Catalogue
 from trendloom.errors import InputError, StateLost
-from trendloom.refresh.assortment import features_by_number
 from trendloom.refresh.lists import encode_lists
-from trendloom.relevance.features import ItemDynamics, ItemFeatures
-from trendloom.relevance.presets import Preset
-from trendloom.relevance.query import Query
-from trendloom.relevance.standing import Standing
+from trendloom.refresh.scorer import ListRules, Scorer
 from trendloom.relevance.top_k import TopK
-from trendloom.relevance.transitions import Transitions
-from trendloom.state.customer import NO_ITEM, Customer, padded_entries, trendiness
-from trendloom.state.fold import Arrival, Listed, Prepared, Tally, customers_of, prepare
+from trendloom.state.columns import Arrival, Arrivals, Listings
+from trendloom.state.customer import Customer, padded_entries, trendiness
+from trendloom.state.fold import Prepared, Tally, prepare
 from trendloom.state.mirror import Mirror
-from trendloom.state.rules import LANDMARK_MS, StateRules
+from trendloom.state.rules import StateRules
 from trendloom.state.store import STATE_LOST, Before, Change, Outcome, Partition, Store
 
 if TYPE_CHECKING:  # numba is an extra
     from trendloom.refresh.compiled_lists import ListEncoder
-    from trendloom.relevance.compiled.ranker import Ranker
 
-__all__ = ["Applied", "ListRules", "Refresher"]
+__all__ = ["Applied", "Refresher"]
 
 _ATTEMPTS = 20
-#: A snapshot of how all items stand is kept for this many purchases (one for every 32 items, if that is more), or for
-#: one in 64 of those seen if that is fewer; and in a slow stream no longer than this, or than 20 times what it took.
-_STANDING_PURCHASES = 1_024
-_STANDING_ITEMS = 32
-_STANDING_S = 0.5
-_STANDING_COST = 20.0
 
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class ListRules:
-    """What a list looks like: preset, length, and what it must not hold."""
-
-    preset: Preset
-    top_k: int = 10
-    exclude_other_views: bool = True
-
-
 @dataclass(slots=True)
 class Applied:
-    """A batch that the store has applied: what gets a list, and what became of each purchase."""
+    """A batch on its way through the state: what gets a list, and what became of each purchase.
+
+    While it is being written it may have to be prepared anew: ``written`` says when it holds, and whether it had to.
+    """
 
     partition: Partition
     change: Change
-    listed: list[Listed]
+    listed: Listings
     tally: Tally
+    _writing: asyncio.Task[bool] | None = field(default=None, repr=False)
+
+    async def written(self) -> bool:
+        """Wait until the store has applied the batch; return whether it holds something else now than at first."""
+        return False if self._writing is None else await self._writing
 
 
 class Refresher:
-    """Owns a worker's copy of the items and takes batches through it, one at a time.
+    """Owns a worker's copy of the items and takes batches through it.
 
-    Call ``apply``, then ``score``, then ``settle`` for each batch; ``apply`` waits until the batch before is settled.
-    With ``compiled`` lists are made by :mod:`trendloom.relevance.compiled` and written by
-    :mod:`trendloom.refresh.compiled_lists` (both need numba), else by their plain forms.
+    ``begin`` batches one after the other, each when the one before is ``written``; ``score`` and then ``settle`` them
+    in the same order, as far behind as you like (``apply`` is ``begin`` and ``written`` in one). With ``compiled``
+    batches are folded, scored and written as JSON by compiled kernels (they need numba), else by their plain forms.
     """
 
     def __init__(
@@ -105,37 +92,44 @@ class Refresher:
         self._unforgotten: dict[Partition, list[int]] = {}
         self._committed: dict[Partition, int] = {}
         self._doubtful = False
-        self._settled = asyncio.Event()
-        self._settled.set()
-        self._standing: Standing | None = None
-        self._standing_version = 0
-        self._standing_until_s = 0.0
-        self._number_of_row: Ints = np.empty(0, np.int64)
+        self._unsettled = 0
+        self._all_settled = asyncio.Event()
         self._compiled = compiled
-        self._ranker: Ranker | None = None
+        self._fold: Callable[..., Prepared] = prepare
         self._encoder: ListEncoder | None = None
-        self._features: ItemFeatures
-        self._dynamics: ItemDynamics
-        hashes = {zlib.crc32(name.encode()) or 1: place for place, name in enumerate(stores)}
-        self._store_hashes = np.array(sorted(hashes), np.int64)
-        self._store_places = np.array([hashes[value] for value in sorted(hashes)], np.int16)
+        self._scorer: Scorer
 
     async def open(self, now_ms: int) -> int:
         """Begin or check the state, number the catalogue's items, read what is there; return the epoch."""
         self.epoch = await self._store.open(self._rules, now_ms)
-        self._number_of_row = await self._store.number_items(self.catalogue.item_ids)
+        number_of_row = await self._store.number_items(self.catalogue.item_ids)
         await self.mirror.load(self._store)
-        self.mirror.on_pairs = self._learn
-        self.mirror.on_items = self._touch
-        self.mirror.on_reload = self._rebuild
-        self._rebuild()
-        if self._compiled:  # compiled now, or read from disk: not while a purchase waits
-            from trendloom.refresh.compiled_lists import ListEncoder
-
-            preset = self._list_rules.preset
-            self._encoder = ListEncoder(preset.parts, preset=preset.name, catalogue=self.catalogue.fingerprint)
-            self._top_k(self._question([], [], [], trendinesses=[], percentiles=[]))
+        self._scorer = Scorer(
+            self.catalogue,
+            number_of_row,
+            self.mirror,
+            state_rules=self._rules,
+            list_rules=self._list_rules,
+            stores=self._stores,
+            monotonic=self._monotonic,
+            compiled=self._compiled,
+        )
+        if self._compiled:
+            self._compile()
         return self.epoch
+
+    def _compile(self) -> None:
+        """Compile the kernels now, or read them from disk: not while a purchase waits."""
+        from trendloom.refresh.compiled_lists import ListEncoder
+        from trendloom.state.compiled_fold import compile_fold, prepare_compiled
+
+        compile_fold(self._rules)
+        self._fold = prepare_compiled
+        preset = self._list_rules.preset
+        self._encoder = ListEncoder(preset.parts, preset=preset.name, catalogue=self.catalogue.fingerprint)
+        nobody = padded_entries([], self._rules.history_length)
+        nothing, none = np.empty(0, np.int64), np.empty(0)
+        self._scorer.top_k(self._scorer.question(nobody, nothing, nothing, trendiness=none, percentile=none))
 
     async def assigned(self, partition: Partition) -> tuple[int, int | None]:
         """Take up a partition: return the last offset that the state has applied (-1: none) and the first journaled.
@@ -160,8 +154,7 @@ class Refresher:
     async def number(self, item_ids: list[str]) -> Ints:
         """Return the numbers (I,) of item ids; unknown ones are numbered; -1 where the state has no more room."""
         numbers = await self.mirror.number(self._store, item_ids)
-        if len(self.mirror.ids) > self._features.size:
-            self._rebuild()
+        self._scorer.catch_up()
         return numbers
 
     async def apply(
@@ -172,56 +165,65 @@ class Refresher:
         ``arrivals`` are its usable records in offset order; ``first_offset`` and ``last_offset`` bound all its records.
         Raises StateLost if the state is not the one that this worker began with.
         """
-        names = customers_of(arrivals)
-        before = await self._read(partition, names, first_offset)
-        await self._settled.wait()
+        applied = await self.begin(partition, arrivals, first_offset=first_offset, last_offset=last_offset)
+        await applied.written()
+        return applied
+
+    async def begin(
+        self, partition: Partition, arrivals: Sequence[Arrival], *, first_offset: int, last_offset: int
+    ) -> Applied:
+        """Prepare a batch as ``apply`` does and begin to write it; the batch before must be written."""
+        batch = Arrivals.of(arrivals)
+        before = await self._read(partition, batch.names, first_offset)
         await self._follow()
-        if self._dynamics.purchases is not self.mirror.purchases or self._features.size < len(self.mirror.ids):
-            self._rebuild()
-        for _ in range(_ATTEMPTS):
-            prepared = self._prepare(before, arrivals, last_offset)
-            if not prepared.change.customers and prepared.change.fence == before.fence:
-                break  # all of it was applied before
+        self._scorer.catch_up()
+        prepared = self._prepare(before, batch, last_offset)
+        applied = Applied(partition, prepared.change, self._listings(prepared, batch), prepared.tally)
+        self._unsettled += 1
+        self._all_settled.clear()
+        if not self._changes_nothing(prepared, before):
+            writing = self._write(applied, before, batch, first_offset, last_offset)
+            applied._writing = asyncio.get_running_loop().create_task(writing)  # noqa: SLF001 - the only one who may
+            await asyncio.sleep(0)  # the command is on its way before anything else is done
+        return applied
+
+    async def _write(
+        self, applied: Applied, before: Before, batch: Arrivals, first_offset: int, last_offset: int
+    ) -> bool:
+        partition = applied.partition
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                # a retry of a write whose answer was lost, another owner of the partition, or of the customer: whether
+                # the batch is ours is unknown, so the copy of the items will be read again
+                self._doubtful = True
+                before = await self._read(partition, batch.names, first_offset, journal=True)
+                prepared = self._prepare(before, batch, last_offset)
+                applied.change, applied.tally = prepared.change, prepared.tally
+                applied.listed = self._listings(prepared, batch)
+                if self._changes_nothing(prepared, before):
+                    break
             done = [
                 offset
                 for offset in self._unforgotten.get(partition, [])
                 if offset <= self._committed.get(partition, -1)
             ]
-            outcome = await self._store.write(partition, prepared.change, worker=self._worker, forget=done)
+            outcome = await self._store.write(partition, applied.change, worker=self._worker, forget=done)
             if outcome is Outcome.APPLIED:
-                self._remember(partition, prepared.change, done)
+                self._remember(partition, applied.change, done)
                 break
             if outcome is Outcome.EPOCH_MOVED:
                 raise StateLost(STATE_LOST)
-            # a retry of a write whose answer was lost, another owner of the partition, or of the customer: whether
-            # the batch is ours is unknown, so the copy of the items will look at everything that was changed
-            self._doubtful = True
-            before = await self._read(partition, names, first_offset, journal=True)
         else:
             msg = f"{partition.topic}-{partition.partition}: the state moved {_ATTEMPTS} times under one batch"
             raise RuntimeError(msg)
         if self._doubtful:
             self._unforgotten[partition] = await self._store.journaled(partition)
-        self._applied[partition] = prepared.change.fence
-        self._settled.clear()
-        return Applied(partition, prepared.change, prepared.listed, prepared.tally)
+        self._applied[partition] = applied.change.fence
+        return attempt > 0
 
     def score(self, applied: Applied) -> TopK:
-        """Return the top-k of each listed purchase, from the items' state before the batch."""
-        return self._top_k(self._query(applied.listed))
-
-    def _top_k(self, query: Query) -> TopK:
-        if self._ranker is not None:
-            return self._ranker.rank(query, self._dynamics, self._stand())
-        return recommend(
-            query,
-            self._features,
-            self._dynamics,
-            self._list_rules.preset,
-            k=self._list_rules.top_k,
-            exclude_other_views=self._list_rules.exclude_other_views,
-            standing=self._stand(),
-        )
+        """Return the top-k of each listed purchase, from the items' state before the batch or earlier."""
+        return self._scorer.top_k(self._scorer.query(applied.listed))
 
     async def current(self, customer_id: str) -> tuple[int, float, TopK]:
         """Return a customer's purchase number, trendiness and top-k as of now, without changing anything.
@@ -239,14 +241,22 @@ class Refresher:
             prior_weight=self._rules.trendiness_prior_weight,
         )
         item, at_s, percentile, _, _ = known.entries()[-1]
-        question = self._question([known.tail], [item], [at_s * 1000], trendinesses=[trend], percentiles=[percentile])
-        return known.number, trend, self._top_k(question)
+        question = self._scorer.question(
+            padded_entries([known.tail], self._rules.history_length),
+            np.array([item], np.int64),
+            np.array([at_s * 1000], np.int64),
+            trendiness=np.array([trend]),
+            percentile=np.array([percentile], np.float64),
+        )
+        return known.number, trend, self._scorer.top_k(question)
 
     def settle(self, applied: Applied) -> None:
-        """Let the worker's copy of the items catch up with a scored batch."""
+        """Let the worker's copy of the items catch up with a batch that is written and scored."""
         self.mirror.advance(applied.change.items)
-        self._touch(applied.change.items.numbers)
-        self._settled.set()
+        self._scorer.touch(applied.change.items.numbers)
+        self._unsettled -= 1
+        if self._unsettled == 0:
+            self._all_settled.set()
 
     def encode(self, applied: Applied, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
         """Return the JSON of each list."""
@@ -290,131 +300,37 @@ class Refresher:
             before = await self._store.read(partition, names, journal=True)
         return before
 
-    def _prepare(self, before: Before, arrivals: Sequence[Arrival], last_offset: int) -> Prepared:
-        items = np.array([arrival.item for arrival in arrivals], np.int64)
-        return prepare(
+    def _prepare(self, before: Before, batch: Arrivals, last_offset: int) -> Prepared:
+        return self._fold(
             before,
-            arrivals,
+            batch,
             last_offset=last_offset,
-            percentiles=self._stand().percentile[items].astype(np.float32),
+            percentiles=self._scorer.percentiles(batch.items),
             prior_mean=self.mirror.population.mean_percentile,
             rules=self._rules,
         )
 
+    def _listings(self, prepared: Prepared, batch: Arrivals) -> Listings:
+        return Listings.of(prepared.listed, batch, self._rules.history_length)
+
+    @staticmethod
+    def _changes_nothing(prepared: Prepared, before: Before) -> bool:
+        """Return whether all of a batch was applied before."""
+        return not len(prepared.change.customers) and prepared.change.fence == before.fence
+
     def _remember(self, partition: Partition, change: Change, forgotten: list[int]) -> None:
         kept = [offset for offset in self._unforgotten.get(partition, []) if offset not in set(forgotten)]
-        if change.journal:
+        if change.journal.size:
             kept.append(change.fence)
         self._unforgotten[partition] = kept
 
     async def _follow(self) -> None:
         now_s = self._monotonic()
-        if self._doubtful or now_s - self._followed_at_s >= self._follow_every_s:
-            worker = "" if self._doubtful else self._worker  # no worker's name: our own changes, too
-            await self.mirror.follow(self._store, worker)
+        if not self._doubtful and now_s - self._followed_at_s < self._follow_every_s:
+            return
+        if self._doubtful or not await self.mirror.follow(self._store, self._worker):
+            if self._unsettled:  # what is read anew holds their changes already
+                await self._all_settled.wait()
             self._doubtful = False
-            self._followed_at_s = now_s
-
-    def _stand(self) -> Standing:
-        if self._standing is None or self._stands_no_longer():
-            began_s = self._monotonic()
-            self._standing = Standing(self._features, self._dynamics)
-            self._standing_version = self.mirror.version
-            self._standing_until_s = began_s + max(_STANDING_S, _STANDING_COST * (self._monotonic() - began_s))
-        return self._standing
-
-    def _stands_no_longer(self) -> bool:
-        since = self.mirror.version - self._standing_version
-        most = max(_STANDING_PURCHASES, self._features.size // _STANDING_ITEMS)
-        return since >= min(most, 1 + self._standing_version // 64) or (
-            since > 0 and self._monotonic() >= self._standing_until_s
-        )
-
-    def _learn(self, rows: Ints, columns: Ints, weights: Ints) -> None:
-        self._dynamics.transitions.learn(rows, columns, weights)
-
-    def _touch(self, numbers: Ints) -> None:
-        if self._ranker is not None:
-            self._ranker.touch(numbers, self._dynamics)
-
-    def _rebuild(self) -> None:
-        mirror, rules = self.mirror, self._rules
-        size = max(len(mirror.ids), 1)
-        if not hasattr(self, "_features") or self._features.size < size:
-            room = size if size == len(self.catalogue) else min(mirror.capacity, size + size // 8 + 64)
-            numbers = self._number_of_row
-            if (numbers < 0).any():
-                msg = f"the state has room for {rules.max_items} items, the catalogue holds {len(self.catalogue)}"
-                raise ValueError(msg)
-            self._features = features_by_number(self.catalogue, numbers, room, self._stores)
-            self._ranker = self._new_ranker() if self._compiled else None
-        product, group = self._features.product, self._features.group
-        self._dynamics = ItemDynamics(
-            purchases=mirror.purchases,
-            initial=mirror.initial,
-            slow=mirror.slow,
-            fast=mirror.fast,
-            slow_half_life_s=rules.slow_half_life_s,
-            fast_half_life_s=rules.fast_half_life_s,
-            landmark_ms=LANDMARK_MS,
-            co=mirror.co,
-            transitions=Transitions.rebuilt(
-                mirror.co,
-                product=product,
-                group=group,
-                keep=rules.co_purchase_keep,
-                limit=rules.co_purchase_limit,
-            ),
-        )
-        self._standing = None
-        if self._ranker is not None:
-            self._ranker.touch(None, self._dynamics)
-
-    def _new_ranker(self) -> Ranker:
-        from trendloom.relevance.compiled.ranker import Ranker
-
-        return Ranker(
-            self._features,
-            self._list_rules.preset,
-            k=self._list_rules.top_k,
-            exclude_other_views=self._list_rules.exclude_other_views,
-            history_length=self._rules.history_length,
-            co_limit=self._rules.co_purchase_limit,
-        )
-
-    def _query(self, listed: list[Listed]) -> Query:
-        return self._question(
-            [entry.tail for entry in listed],
-            [entry.arrival.item for entry in listed],
-            [entry.arrival.purchase.occurred_at for entry in listed],
-            trendinesses=[entry.trendiness for entry in listed],
-            percentiles=[entry.percentile for entry in listed],
-        )
-
-    def _question(
-        self,
-        tails: list[bytes],
-        items: list[int],
-        times_ms: list[int],
-        *,
-        trendinesses: list[float],
-        percentiles: list[float],
-    ) -> Query:
-        entries = padded_entries(tails, self._rules.history_length)
-        history = np.where(entries["item"] == NO_ITEM, -1, entries["item"].astype(np.int64)).astype(np.int32)
-        return Query(
-            item=np.array(items, np.int32),
-            history=history,
-            history_ms=entries["at_s"].astype(np.int64) * 1000,
-            at_ms=np.array(times_ms, np.int64),
-            stores=self._store_places_of(entries["store"].astype(np.int64)),
-            trendiness=np.array(trendinesses, np.float64),
-            percentile=np.array(percentiles, np.float64),
-        )
-
-    def _store_places_of(self, hashes: Ints) -> npt.NDArray[np.int16]:
-        if self._store_hashes.size == 0:
-            return np.full(hashes.shape, -1, np.int16)
-        place = np.minimum(np.searchsorted(self._store_hashes, hashes), self._store_hashes.size - 1)
-        found = self._store_hashes[place] == hashes
-        return np.where(found, self._store_places[place], -1).astype(np.int16)
+            await self.mirror.load(self._store)
+        self._followed_at_s = now_s

@@ -9,41 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from trendloom.events import Purchase, PurchaseRecord
+from trendloom.state.columns import Arrival, Listed
 from trendloom.state.customer import Customer, event_hash, store_hash, trendiness
 from trendloom.state.forward_decay import batch_scores
 from trendloom.state.rules import LANDMARK_MS, StateRules
 from trendloom.state.store import Before, Bought, Change, CustomerChanges, ItemChange, JournalEntry, journal_of
 
-__all__ = ["Arrival", "Fold", "Listed", "Prepared", "Tally", "customers_of", "item_change", "items_changed", "prepare"]
+__all__ = ["Fold", "Prepared", "Tally", "customers_of", "item_change", "items_changed", "prepare"]
 
 Ints = npt.NDArray[np.int64]
 
 _DAY_S = 86_400
 _SAME_DAY, _OTHER_DAY = 2, 1  # half-units of co-purchase
-
-
-class Arrival(NamedTuple):
-    """A usable record: where it lies, what it says, and the number of its item."""
-
-    offset: int
-    purchase: Purchase | PurchaseRecord
-    item: int
-
-
-class Listed(NamedTuple):
-    """A purchase that gets a list: everything about its customer as of this purchase, and nothing later."""
-
-    arrival: Arrival
-    number: int
-    percentile: float
-    trendiness: float
-    tail: bytes
 
 
 @dataclass(slots=True)
@@ -61,7 +42,7 @@ class Prepared:
     """A batch, ready to be written (``change``) and scored (``listed``, in offset order)."""
 
     change: Change
-    listed: list[Listed] = field(default_factory=list)
+    listed: Sequence[Listed] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
 
 
@@ -259,7 +240,9 @@ def item_change(bought: Sequence[Bought], pairs: Sequence[tuple[int, int, int]],
     items = np.array([one.item for one in bought], np.int64)
     times = np.array([one.at_ms for one in bought], np.int64)
     table = np.array(pairs, np.int64).reshape(-1, 3)
-    total = sum((one.percentile for one in bought), 0.0)
+    total = 0.0
+    for one in bought:  # in order, and not with sum(), which is more exact: the compiled fold adds up so
+        total += one.percentile
     return items_changed(items, times, table, total, rules)
 
 

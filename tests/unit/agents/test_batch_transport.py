@@ -6,18 +6,30 @@ from typing import Any
 
 import faust
 import pytest
+from aiokafka.errors import IllegalStateError
 from aiokafka.structs import ConsumerRecord
+from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 from mode import Service
 
 from agents.batch_transport import Batch, BatchConsumer, BatchSchema, BatchTransport
+from agents.fetched import Fetched
 
 A, B, C = TP("purchases", 0), TP("purchases", 1), TP("other", 0)
 NOW_MS = 1_600_000_000_000
 
 
 class _NoThread(Service):
-    """Stands where the thread would be that speaks to the broker."""
+    """Stands where the thread would be that speaks to the broker; answers what the test put there."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.asked: list[set[TP]] = []
+        self.answer: Callable[[], Any] = dict
+
+    async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - as Faust has it
+        self.asked.append(set(active_partitions))
+        return self.answer()
 
 
 class Offline(BatchConsumer):
@@ -32,6 +44,7 @@ class Offline(BatchConsumer):
         self.committed: list[dict[TP, int]] = []
         self.sought: list[tuple[TP, int]] = []
         self.callback = self._keep
+        self._placed.set()
 
     def _new_consumer_thread(self) -> Any:
         return _NoThread(beacon=self.beacon)
@@ -51,15 +64,15 @@ class Offline(BatchConsumer):
     async def earliest_offsets(self, *partitions: Any) -> Any:
         return dict.fromkeys(partitions, 5)
 
-    async def seek(self, partition: Any, offset: int) -> None:
-        self.sought.append((partition, offset))
+    async def seek_wait(self, partitions: Any) -> None:
+        self.sought.extend(partitions.items())
 
     async def seek_to_committed(self) -> Any:
         return {A: 40}
 
     def fetched(self, tp: TP, *offsets: int, at_ms: int = NOW_MS) -> None:
         """As if these records had been fetched."""
-        self._waiting[tp] = records(tp, *offsets, at_ms=at_ms)
+        self._waiting[tp] = Fetched(tp, [(0, records(tp, *offsets, at_ms=at_ms))])
 
     async def hand_on(self, tp: TP, *offsets: int) -> Any:
         """Hand on a batch; return its message."""
@@ -190,6 +203,201 @@ def test_the_lag_counts_what_is_not_acknowledged() -> None:
     with_consumer(check)
 
 
+def test_the_lag_is_nothing_before_the_consumer_runs() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        def assignment() -> Any:
+            raise ConsumerNotStarted("Consumer thread not yet started")
+
+        consumer.assignment = assignment  # type: ignore[method-assign]
+        assert consumer.lag() == {}
+
+    with_consumer(check)
+
+
+def test_only_partitions_of_which_nothing_waits_are_fetched() -> None:
+    """To aiokafka, no partition means all of them: what waits would be overwritten, and lost."""
+
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.fetched(A, 0)
+        await consumer._getmany({A, B}, 1.0)
+        consumer.fetched(B, 0)
+        assert await consumer._getmany({A, B}, 1.0) == {}
+        assert await consumer._getmany(None, 1.0) == {}
+        assert consumer._thread.asked == [{B}]  # type: ignore[attr-defined]
+
+    with_consumer(check)
+
+
+@pytest.mark.parametrize("moved", ["generation", "seek", "nothing"])
+def test_records_that_a_seek_overtook_are_read_again(moved: str) -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        def answer() -> Any:
+            consumer.app.consumer_generation_id += moved == "generation"
+            consumer._seeks += moved == "seek"
+            return {A: [(0, records(A, 7, 8))]}
+
+        consumer.active = {A}
+        consumer._thread.answer = answer  # type: ignore[attr-defined]
+        await consumer._fetch()
+        assert consumer._astray == (moved != "nothing")
+        assert list(consumer._waiting) == ([A] if moved == "nothing" else [])
+        await consumer.perform_seek()
+        assert not consumer._astray
+
+    with_consumer(check)
+
+
+def test_what_waits_while_the_flow_is_stopped_is_handed_on_afterwards() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.fetched(A, 0, 1)
+        fetcher = _NoThread()
+        consumer.stop_flow()
+        draining = asyncio.ensure_future(consumer._drain_messages(fetcher))
+        for _turn in range(20):
+            await asyncio.sleep(0)
+        assert consumer.handed == []
+        consumer.resume_flow()
+        fetcher._stopped.set()  # after this round
+        await draining
+        assert [batch.last_offset for batch in consumer.handed] == [1]
+
+    with_consumer(check)
+
+
+def test_a_batch_that_could_not_be_handed_over_comes_again() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        async def never(_message: Any) -> None:
+            await asyncio.Event().wait()
+
+        consumer.callback = never
+        consumer.fetched(A, 0, 1)
+        handing_over = asyncio.ensure_future(consumer._hand_on(A))
+        await asyncio.sleep(0)
+        consumer.stop_flow()
+        await handing_over
+        assert consumer._astray
+
+    with_consumer(check)
+
+
+def test_a_batch_is_all_that_waits_up_to_its_bound() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer._max_batch = 3
+        consumer.fetched(A, *range(7))
+        for _batch in range(3):
+            await consumer._hand_on(A)
+        assert [len(batch.records) for batch in consumer.handed] == [3, 3, 1]
+        assert [batch.first_offset for batch in consumer.handed] == [0, 3, 6]
+        assert (consumer._waiting, consumer._read_offset[A], consumer.unfinished()) == ({}, 7, 3)
+
+    with_consumer(check)
+
+
+def test_records_are_let_go_when_they_are_acknowledged() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        message = await consumer.hand_on(A, 0, 1)
+        consumer.ack(message)
+        assert message.value is None  # the commit, and what keeps the message until then, need none
+        assert consumer._n_acked == 2
+        assert consumer._new_offset(A) == 2
+
+    with_consumer(check)
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_nobody_waits_for_a_partition_that_holds_no_more(behind: bool) -> None:
+    """What waits is handed on at once; only a partition that lags is waited for, and in vain only once."""
+
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.fetched(A, 0)
+        consumer._read_offset[B] = 60 if behind else 100
+        await consumer._fetch()
+        asked = consumer._thread.asked  # type: ignore[attr-defined]
+        assert asked == ([{B}] if behind else [])
+        await consumer._fetch()
+        assert len(asked) == behind
+        consumer.ends[B] = 101
+        await consumer._fetch()
+        assert len(asked) == behind + 1
+
+    with_consumer(check)
+
+
+def test_nothing_is_fetched_between_an_assignment_and_its_seek() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        async def nobody(*_: Any) -> None:
+            pass
+
+        consumer._on_partitions_assigned = nobody
+        consumer.app.on_rebalance_return = lambda: None  # type: ignore[method-assign]
+        consumer.fetched(A, 0)
+        await consumer.on_partitions_assigned({A, B})
+        assert consumer._waiting == {}
+        consumer._thread.answer = lambda: {A: [(40, records(A, 40))]}  # type: ignore[attr-defined]
+        fetching = asyncio.ensure_future(consumer._fetch())
+        for _turn in range(20):
+            await asyncio.sleep(0)
+        assert consumer._thread.asked == []  # type: ignore[attr-defined]
+        await consumer.perform_seek()
+        consumer.active = {A}
+        await fetching
+        assert list(consumer._waiting) == [A]
+        assert not consumer._astray
+
+    with_consumer(check)
+
+
+def test_a_seek_that_partitions_overtook_does_not_count() -> None:
+    async def check(consumer: Offline, transport: OfflineTransport) -> None:
+        async def begin(tp: TP, *_: Any) -> int:
+            consumer._assignments += tp == B  # while the store is asked
+            return 7
+
+        transport.start_offset = begin
+        await consumer.perform_seek()
+        assert not consumer._placed.is_set()
+        consumer.assigned = {A}
+        await consumer.perform_seek()
+        assert consumer._placed.is_set()
+
+    with_consumer(check)
+
+
+def test_a_seek_of_ours_that_fails_as_partitions_move_is_left_to_the_next() -> None:
+    async def check(consumer: Offline, transport: OfflineTransport) -> None:
+        moving = True
+
+        async def begin(tp: TP, *_: Any) -> int:
+            consumer.app.consumer_generation_id += moving
+            raise IllegalStateError(f"{tp} is not assigned")
+
+        transport.start_offset = begin
+        await consumer._seek_again()
+        assert not consumer._placed.is_set()
+        moving = False
+        with pytest.raises(IllegalStateError):
+            await consumer._seek_again()
+        consumer.assigned, consumer._astray = set(), True
+        await consumer._seek_again()
+        assert not consumer._astray  # nothing is ours, so nothing is missing
+
+    with_consumer(check)
+
+
+def test_without_an_offset_anywhere_a_seek_goes_back_to_where_reading_began() -> None:
+    """Faust leaves such a partition where it is: what was read and not acknowledged would be lost."""
+
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.active = {A, B}
+        consumer._thread.answer = lambda: {B: [(3, records(B, 3, 4))], A: [(44, records(A, 44))]}  # type: ignore[attr-defined]
+        await consumer._fetch()
+        await consumer.perform_seek()
+        assert consumer.sought == [(B, 3)]  # the group has an offset for A
+        assert consumer._read_offset[B] == 3
+
+    with_consumer(check)
+
+
 def test_a_partition_is_behind_until_it_was_read_to_its_end() -> None:
     async def check(consumer: Offline, _: Any) -> None:
         assert consumer._behind(A)  # never read
@@ -266,6 +474,23 @@ def test_whoever_keeps_journals_hears_of_commits_that_came_to_pass(committed: bo
 
     with_consumer(check)
     assert heard == ([(A, 4), (B, 9)] if committed else [])
+
+
+def test_nobody_hears_of_commits_for_what_is_no_longer_ours(monkeypatch: Any) -> None:
+    heard: list[tuple[TP, int]] = []
+
+    async def commit(consumer: Offline, *_: Any) -> bool:
+        consumer.assigned = {A, B}
+        return True
+
+    async def check(consumer: Offline, transport: OfflineTransport) -> None:
+        transport.on_commit = lambda tp, offset: heard.append((tp, offset))
+        consumer.assigned = {A}  # B came while the commit was under way
+        monkeypatch.setattr(BatchConsumer.__mro__[1], "_commit_offsets", commit)
+        assert await consumer._commit_offsets({A: 4, B: 9})
+
+    with_consumer(check)
+    assert heard == [(A, 4)]
 
 
 def test_a_drain_ends_when_all_is_acknowledged_and_says_if_it_was_not() -> None:

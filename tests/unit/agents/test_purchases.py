@@ -13,13 +13,14 @@ from agents.app import start_offset
 from agents.batch_transport import Batch
 from agents.counters import Counters
 from agents.dead_letter import DeadLetters
-from agents.publishing import Publisher, partition_of
+from agents.publishing import Publisher
 from agents.purchases import PurchasesAgent, intended_send_time
 from agents.scoring import ScoringAgent
 from agents.trendiness import TrendinessSummary
 from tests.fake_producer import FakeProducer
 from trendloom.catalogue.synthetic import random_catalogue
 from trendloom.events import SENT_AT_HEADER, DeadLetter, RecommendationList
+from trendloom.partitions import partitions_of_keys
 from trendloom.refresh import ListRules, Refresher
 from trendloom.relevance.presets import PRESETS
 from trendloom.state.customer import Customer
@@ -32,6 +33,10 @@ PLACE = TP("purchases", 2)
 HERE = Partition(*PLACE)
 CATALOGUE = random_catalogue(40, np.random.default_rng(3))
 Header = tuple[str, bytes | None]
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    return int(partitions_of_keys([key], partitions)[0])
 
 
 class Bench(NamedTuple):
@@ -50,7 +55,7 @@ class Bench(NamedTuple):
     async def take(self, batch: Batch) -> list[RecommendationList]:
         """Take a batch the whole way; return its lists."""
         before = len(self.producer.values("recommendations"))
-        await self.scoring.publish(self.scoring.score(await self.purchases.apply(batch)))
+        await self.scoring.publish(await self.scoring.score(await self.purchases.apply(batch)))
         found = self.producer.values("recommendations")[before:]
         lists = [RecommendationList.model_validate_json(value) for value in found]
         return sorted(lists, key=lambda one: one.cause.offset)

@@ -15,7 +15,7 @@ from trendloom.candidates import TopK
 from trendloom.events import Purchase, RecommendationList, encode
 from trendloom.refresh.compiled_lists import ListEncoder
 from trendloom.refresh.lists import Heads, encode_heads, encode_lists
-from trendloom.state.fold import Arrival, Listed
+from trendloom.state.columns import Arrival, Arrivals, Listed, Listings
 
 START_MS = 1_600_000_000_000
 NAMES = ("visual", "popularity", 'odd "name"')
@@ -160,14 +160,15 @@ def test_columns_may_be_arrays(encoder: ListEncoder) -> None:
 
 
 def test_listed_purchases_are_encoded_as_by_the_reference(encoder: ListEncoder) -> None:
-    listed = []
+    some = []
     for number in range(1, 4):
         bought = Purchase(
             schema_version=1, event_id=uuid.uuid4(), customer_id=f"c\u00e9{number}", item_id="i", occurred_at=START_MS
         )
-        listed.append(Listed(Arrival(40 + number, bought, 2), number, 0.25, 1 / 3, b""))
+        some.append(Listed(Arrival(40 + number, bought, 2), number, 0.25, 1 / 3, b""))
     top = top_of([[0, 1], [2, 3], [4, -1]], np.linspace(-1, 1, 18))
     sent: list[int | None] = [START_MS, None, 0]
+    listed = Listings.of(some, Arrivals.of([one.arrival for one in some]), history_length=2)
     expected = encode_lists(listed, top, sent, ids=IDS, **HOUSE, **PLACE)
     assert encoder.lists(listed, top, sent, ids=IDS, **PLACE) == expected
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from trendloom.candidates import TopK
 from trendloom.events import Purchase, RecommendationList, encode
 from trendloom.refresh.lists import encode_lists
-from trendloom.state.fold import Arrival, Listed
+from trendloom.state.columns import Arrival, Arrivals, Listed, Listings
 
 START_MS = 1_600_000_000_000
 IDS = ["a", "b\u00fc", 'c"', "d"]
@@ -27,7 +27,7 @@ def encoded(
     values = np.array(parts, np.float64).reshape(len(some), len(items[0]) if items else 0, 2)
     top = TopK(np.array(items, np.int32), values.sum(axis=2), values, ("visual", "popularity"))
     return encode_lists(
-        some,
+        Listings.of(some, Arrivals.of([one.arrival for one in some]), history_length=2),
         top,
         [sent] * len(some),
         epoch=START_MS,

@@ -15,7 +15,7 @@ from trendloom.errors import InputError, StateLost
 from trendloom.events import Purchase
 from trendloom.refresh import Applied, ListRules, Refresher
 from trendloom.relevance.presets import PRESETS
-from trendloom.state.fold import Arrival
+from trendloom.state.columns import Arrival
 from trendloom.state.in_process import InProcessStore
 from trendloom.state.rules import StateRules
 from trendloom.state.store import Change, Outcome, Partition
@@ -182,18 +182,42 @@ def test_nobody_is_shown_what_they_have_bought() -> None:
     asyncio.run(check())
 
 
-def test_the_next_batch_waits_until_the_one_before_is_settled() -> None:
+def test_the_next_batch_is_prepared_from_what_is_settled_by_then() -> None:
     async def check() -> None:
         refresher = await opened(InProcessStore())
         first = await applied(refresher, [one(event, f"c{event}", 3) for event in range(5)])
-        second = asyncio.ensure_future(applied(refresher, [one(9, "ann", 3)], 5))
-        for _ in range(20):
-            await asyncio.sleep(0)
-        assert not second.done()
-        before = listed(refresher, first)  # scores, then settles
-        after = listed(refresher, await second)
-        assert before[0].told["percentile"] < after[0].told["percentile"]
-        assert after[0].told["version"] == {"epoch": START_MS, "number": 1}
+        second = await applied(refresher, [one(9, "ann", 3), one(10, "c1", 4)], 5)
+        before, after = listed(refresher, first), listed(refresher, second)
+        third = listed(refresher, await applied(refresher, [one(11, "ann", 3)], 7))
+        assert before[0].told["percentile"] == after[0].told["percentile"] < third[0].told["percentile"]
+        assert [each.told["version"]["number"] for each in (*after, *third)] == [1, 2, 2]
+        assert refresher.mirror.purchases[[3, 4]].tolist() == [7, 1]
+
+    asyncio.run(check())
+
+
+def test_a_batch_is_scored_while_it_is_being_written() -> None:
+    class Slow(InProcessStore):
+        """Writes when it is told to."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.go = asyncio.Event()
+
+        async def write(self, partition: Partition, change: Change, *, worker: str, forget: Sequence[int]) -> Outcome:
+            await self.go.wait()
+            return await super().write(partition, change, worker=worker, forget=forget)
+
+    async def check() -> None:
+        store = Slow()
+        refresher = await opened(store)
+        batch = await arrived(refresher, [one(1), one(2, "bob", 2)])
+        begun = await refresher.begin(P0, batch, first_offset=0, last_offset=1)
+        assert refresher.score(begun).items.shape == (2, 5)
+        assert await store.fences() == {}
+        store.go.set()
+        assert not await begun.written()
+        assert await store.fences() == {P0: 1}
 
     asyncio.run(check())
 
@@ -471,7 +495,7 @@ def test_a_batch_without_usable_records_moves_the_fence() -> None:
         store = InProcessStore()
         refresher = await opened(store)
         batch = await refresher.apply(P0, [], first_offset=0, last_offset=4)
-        assert batch.listed == []
+        assert len(batch.listed) == 0
         refresher.settle(batch)
         assert await store.fences() == {P0: 4}
         assert await store.journaled(P0) == []

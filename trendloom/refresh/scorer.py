@@ -1,0 +1,218 @@
+"""What a worker scores with: the catalogue by item number, its copy of the items, snapshots of how all items stand.
+
+It asks the copy (:mod:`trendloom.state.mirror`) and follows it; it never touches a store. With ``compiled`` lists are
+made by :mod:`trendloom.relevance.compiled` (which needs numba), else by their plain form, :mod:`trendloom.candidates`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from trendloom.candidates import recommend
+from trendloom.catalogue.garment import Catalogue
+from trendloom.refresh.assortment import features_by_number
+from trendloom.relevance.features import ItemDynamics, ItemFeatures
+from trendloom.relevance.presets import Preset
+from trendloom.relevance.query import Query
+from trendloom.relevance.standing import Standing
+from trendloom.relevance.top_k import TopK
+from trendloom.relevance.transitions import Transitions
+from trendloom.state.columns import Listings
+from trendloom.state.mirror import Mirror
+from trendloom.state.rules import LANDMARK_MS, StateRules
+
+if TYPE_CHECKING:  # numba is an extra
+    from trendloom.relevance.compiled.ranker import Ranker
+
+__all__ = ["ListRules", "Scorer"]
+
+#: A snapshot of how all items stand is kept for this many purchases (one for every 32 items, if that is more), or for
+#: one in 64 of those seen if that is fewer; in a slow stream no longer than this; and at least for 20 times what it
+#: took, so that snapshots are a twentieth of the work at most.
+_STANDING_PURCHASES = 1_024
+_STANDING_ITEMS = 32
+_STANDING_S = 0.5
+_STANDING_COST = 20.0
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Entries = np.ndarray[tuple[int, int], np.dtype[np.void]]
+
+
+@dataclass(frozen=True, slots=True)
+class ListRules:
+    """What a list looks like: preset, length, and what it must not hold."""
+
+    preset: Preset
+    top_k: int = 10
+    exclude_other_views: bool = True
+
+
+class Scorer:
+    """Top-k lists of purchases, from the items as the worker's copy holds them.
+
+    ``number_of_row`` (N,) holds the item number of each row of the catalogue. Raises ``ValueError`` if one has none.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        number_of_row: Ints,
+        mirror: Mirror,
+        *,
+        state_rules: StateRules,
+        list_rules: ListRules,
+        stores: Mapping[str, tuple[float, float]],
+        monotonic: Callable[[], float],
+        compiled: bool,
+    ) -> None:
+        if (number_of_row < 0).any():
+            msg = f"the state has room for {state_rules.max_items} items, the catalogue holds {len(catalogue)}"
+            raise ValueError(msg)
+        self._catalogue = catalogue
+        self._number_of_row = number_of_row
+        self._mirror = mirror
+        self._rules = state_rules
+        self._list_rules = list_rules
+        self._stores = stores
+        self._monotonic = monotonic
+        self._compiled = compiled
+        hashes = {zlib.crc32(name.encode()) or 1: place for place, name in enumerate(stores)}
+        self._store_hashes = np.array(sorted(hashes), np.int64)
+        self._store_places = np.array([hashes[value] for value in sorted(hashes)], np.int16)
+        self._standing: Standing | None = None
+        self._standing_version = 0
+        self._standing_from_s = 0.0
+        self._standing_took_s = 0.0
+        self._ranker: Ranker | None = None
+        self._features: ItemFeatures
+        self._dynamics: ItemDynamics
+        mirror.on_pairs = self._learn
+        mirror.on_items = self.touch
+        mirror.on_reload = self._rebuild
+        self._rebuild()
+
+    def catch_up(self) -> None:
+        """Take over what the copy of the items has room for by now: items that were numbered since."""
+        if self._dynamics.purchases is not self._mirror.purchases or self._features.size < len(self._mirror.ids):
+            self._rebuild()
+
+    def touch(self, numbers: Ints) -> None:
+        """Note that the counts of these items have changed."""
+        if self._ranker is not None:
+            self._ranker.touch(numbers, self._dynamics)
+
+    def percentiles(self, items: Ints) -> npt.NDArray[np.float32]:
+        """Return the popularity percentile of each item (A,), of those that were ever bought."""
+        return self._stand().percentile[items].astype(np.float32)
+
+    def top_k(self, query: Query) -> TopK:
+        """Return the top-k of each purchase."""
+        if self._ranker is not None:
+            return self._ranker.rank(query, self._dynamics, self._stand())
+        return recommend(
+            query,
+            self._features,
+            self._dynamics,
+            self._list_rules.preset,
+            k=self._list_rules.top_k,
+            exclude_other_views=self._list_rules.exclude_other_views,
+            standing=self._stand(),
+        )
+
+    def query(self, listed: Listings) -> Query:
+        """Return what these purchases ask."""
+        arrivals, which = listed.arrivals, listed.which
+        return self.question(
+            listed.entries,
+            arrivals.items[which],
+            arrivals.at_ms[which],
+            trendiness=listed.trendiness,
+            percentile=listed.percentiles,
+        )
+
+    def question(self, entries: Entries, items: Ints, at_ms: Ints, *, trendiness: Floats, percentile: Floats) -> Query:
+        """Return what purchases of ``items`` (B,) ask, whose customers' histories (B, H) are ``entries``."""
+        return Query(
+            item=items.astype(np.int32),
+            history=entries["item"].astype(np.int32),  # NO_ITEM becomes -1
+            history_ms=entries["at_s"].astype(np.int64) * 1000,
+            at_ms=at_ms,
+            stores=self._store_places_of(entries["store"].astype(np.int64)),
+            trendiness=trendiness,
+            percentile=percentile,
+        )
+
+    def _stand(self) -> Standing:
+        if self._standing is None or self._stands_no_longer():
+            began_s = self._monotonic()
+            self._standing = Standing(self._features, self._dynamics)
+            self._standing_version = self._mirror.version
+            self._standing_from_s = self._monotonic()
+            self._standing_took_s = self._standing_from_s - began_s
+        return self._standing
+
+    def _stands_no_longer(self) -> bool:
+        since = self._mirror.version - self._standing_version
+        if since == 0:
+            return False
+        for_s = self._monotonic() - self._standing_from_s
+        most = max(_STANDING_PURCHASES, self._features.size // _STANDING_ITEMS)
+        enough = since >= min(most, 1 + self._standing_version // 64) or for_s >= _STANDING_S
+        return enough and for_s >= _STANDING_COST * self._standing_took_s
+
+    def _learn(self, rows: Ints, columns: Ints, weights: Ints) -> None:
+        self._dynamics.transitions.learn(rows, columns, weights)
+
+    def _rebuild(self) -> None:
+        mirror, rules = self._mirror, self._rules
+        size = max(len(mirror.ids), 1)
+        if not hasattr(self, "_features") or self._features.size < size:
+            room = size if size == len(self._catalogue) else min(mirror.capacity, size + size // 8 + 64)
+            self._features = features_by_number(self._catalogue, self._number_of_row, room, self._stores)
+            self._ranker = self._new_ranker() if self._compiled else None
+        self._dynamics = ItemDynamics(
+            purchases=mirror.purchases,
+            initial=mirror.initial,
+            slow=mirror.slow,
+            fast=mirror.fast,
+            slow_half_life_s=rules.slow_half_life_s,
+            fast_half_life_s=rules.fast_half_life_s,
+            landmark_ms=LANDMARK_MS,
+            co=mirror.co,
+            transitions=Transitions.rebuilt(
+                mirror.co,
+                product=self._features.product,
+                group=self._features.group,
+                keep=rules.co_purchase_keep,
+                limit=rules.co_purchase_limit,
+            ),
+        )
+        self._standing = None
+        if self._ranker is not None:
+            self._ranker.touch(None, self._dynamics)
+
+    def _new_ranker(self) -> Ranker:
+        from trendloom.relevance.compiled.ranker import Ranker
+
+        return Ranker(
+            self._features,
+            self._list_rules.preset,
+            k=self._list_rules.top_k,
+            exclude_other_views=self._list_rules.exclude_other_views,
+            history_length=self._rules.history_length,
+            co_limit=self._rules.co_purchase_limit,
+        )
+
+    def _store_places_of(self, hashes: Ints) -> npt.NDArray[np.int16]:
+        if self._store_hashes.size == 0:
+            return np.full(hashes.shape, -1, np.int16)
+        place = np.minimum(np.searchsorted(self._store_hashes, hashes), self._store_hashes.size - 1)
+        found = self._store_hashes[place] == hashes
+        return np.where(found, self._store_places[place], -1).astype(np.int16)

@@ -1,0 +1,180 @@
+"""A batch as columns: its usable records, those of its purchases that get a list, and those that count.
+
+They are what a batch travels as, because columns of five hundred purchases cost far less than five hundred objects;
+each is a sequence of the objects that the plain fold speaks of, for whoever wants to look at one. Read next:
+:mod:`trendloom.state.fold`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import NamedTuple, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from trendloom.events import Purchase, PurchaseRecord
+from trendloom.state.customer import NO_ITEM, event_hash, padded_entries, store_hash
+from trendloom.state.store import Bought
+
+__all__ = ["Arrival", "Arrivals", "Counted", "Listed", "Listings"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class Arrival(NamedTuple):
+    """A usable record: where it lies, what it says, and the number of its item."""
+
+    offset: int
+    purchase: Purchase | PurchaseRecord
+    item: int
+
+
+class Listed(NamedTuple):
+    """A purchase that gets a list: everything about its customer as of this purchase, and nothing later."""
+
+    arrival: Arrival
+    number: int
+    percentile: float
+    trendiness: float
+    tail: bytes
+
+
+class Arrivals(Sequence[Arrival]):
+    """Usable records (A,) in the order of their offsets; ``names`` are their customers, each once, by first appearance.
+
+    ``places`` (A,) says which of the names a record's customer is. Raises ``ValueError`` if offsets do not ascend.
+    """
+
+    def __init__(self, offsets: Sequence[int], purchases: Sequence[Purchase | PurchaseRecord], items: Ints) -> None:
+        self.offsets: Ints = np.array(offsets, np.int64)
+        self.purchases = purchases
+        self.items = items
+        back = np.flatnonzero(self.offsets[1:] <= self.offsets[:-1])
+        if back.size:
+            msg = f"offset {self.offsets[back[0] + 1]} comes after {self.offsets[back[0]]}"
+            raise ValueError(msg)
+        known: dict[str, int] = {}
+        self.places: Ints = np.array([known.setdefault(one.customer_id, len(known)) for one in purchases], np.int64)
+        self.names = list(known)
+        self.at_ms: Ints = np.array([one.occurred_at for one in purchases], np.int64)
+        self.events: npt.NDArray[np.uint64] = np.array([event_hash(one.event_id) for one in purchases], np.uint64)
+        self.stores: npt.NDArray[np.uint32] = np.array([store_hash(one.store_id) for one in purchases], np.uint32)
+
+    @classmethod
+    def of(cls, arrivals: Sequence[Arrival]) -> Arrivals:
+        """Return arrivals as columns; they may be columns already."""
+        if isinstance(arrivals, Arrivals):
+            return arrivals
+        items = np.array([arrival.item for arrival in arrivals], np.int64)
+        return cls([arrival.offset for arrival in arrivals], [arrival.purchase for arrival in arrivals], items)
+
+    def __len__(self) -> int:
+        """Return A."""
+        return len(self.purchases)
+
+    @overload
+    def __getitem__(self, place: int) -> Arrival: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Arrival]: ...
+    def __getitem__(self, place: int | slice) -> Arrival | list[Arrival]:
+        """Return one record, or some."""
+        if isinstance(place, slice):
+            return [self[at] for at in range(*place.indices(len(self)))]
+        return Arrival(int(self.offsets[place]), self.purchases[place], int(self.items[place]))
+
+
+@dataclass(eq=False)
+class Listings(Sequence[Listed]):
+    """The purchases of a batch that get a list (B,), in offset order.
+
+    ``which`` (B,) are their places among ``arrivals``; ``entries`` (B, H) their customers' histories, newest first,
+    padded with ``NO_ITEM``.
+    """
+
+    arrivals: Arrivals
+    which: Ints
+    numbers: Ints
+    percentiles: Floats
+    trendiness: Floats
+    entries: np.ndarray[tuple[int, int], np.dtype[np.void]]
+
+    @classmethod
+    def of(cls, listed: Sequence[Listed], arrivals: Arrivals, history_length: int) -> Listings:
+        """Return listed purchases as columns; they may be columns already."""
+        if isinstance(listed, Listings):
+            return listed
+        offsets = np.array([one.arrival.offset for one in listed], np.int64)
+        return cls(
+            arrivals,
+            np.searchsorted(arrivals.offsets, offsets).astype(np.int64),
+            np.array([one.number for one in listed], np.int64),
+            np.array([one.percentile for one in listed], np.float64),
+            np.array([one.trendiness for one in listed], np.float64),
+            padded_entries([one.tail for one in listed], history_length),
+        )
+
+    def __len__(self) -> int:
+        """Return B."""
+        return int(self.which.size)
+
+    @overload
+    def __getitem__(self, place: int) -> Listed: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Listed]: ...
+    def __getitem__(self, place: int | slice) -> Listed | list[Listed]:
+        """Return one purchase, or some."""
+        if isinstance(place, slice):
+            return [self[at] for at in range(*place.indices(len(self)))]
+        history = self.entries[place]
+        tail = np.ascontiguousarray(history[history["item"] != NO_ITEM][::-1])
+        return Listed(
+            self.arrivals[int(self.which[place])],
+            int(self.numbers[place]),
+            float(self.percentiles[place]),
+            float(self.trendiness[place]),
+            tail.tobytes(),
+        )
+
+    @property
+    def purchases(self) -> list[Purchase | PurchaseRecord]:
+        """The purchases (B,) themselves."""
+        everything = self.arrivals.purchases
+        if len(self) == len(everything):
+            return list(everything)
+        return [everything[place] for place in self.which.tolist()]
+
+
+class Counted(Sequence[Bought]):
+    """The purchases of a batch that count, made into objects only when somebody looks at them."""
+
+    def __init__(self, arrivals: Arrivals, counts: npt.NDArray[np.bool_], percentiles: npt.NDArray[np.float32]) -> None:
+        self._arrivals = arrivals
+        self._counts = counts
+        self._percentiles = percentiles
+        self._made: list[Bought] | None = None
+
+    def _all(self) -> list[Bought]:
+        if self._made is None:
+            found = self._arrivals
+            columns = (found.offsets, found.items, found.at_ms, self._percentiles, found.events, found.stores)
+            offsets, items, at_ms, percentiles, events, stores = (column.tolist() for column in columns)
+            names = [purchase.customer_id for purchase in found.purchases]
+            rows = zip(offsets, names, items, at_ms, percentiles, events, stores, strict=True)
+            self._made = [Bought(*row) for row in compress(rows, self._counts.tolist())]
+        return self._made
+
+    def __len__(self) -> int:
+        """Return how many count."""
+        return int(self._counts.sum())
+
+    @overload
+    def __getitem__(self, place: int) -> Bought: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Bought]: ...
+    def __getitem__(self, place: int | slice) -> Bought | list[Bought]:
+        """Return one of them, or some."""
+        return self._all()[place]
