@@ -22,7 +22,8 @@ from benchmarks.workload import Workload, customer_id, item_id, zipf_draws
 from launch.embedded import start_valkey
 from launch.processes import Processes
 from trendloom.events import PurchaseRecord
-from trendloom.state.fold import Arrival, customers_of, prepare
+from trendloom.state.columns import Arrival
+from trendloom.state.fold import customers_of, prepare
 from trendloom.state.mirror import Mirror
 from trendloom.state.on_redis import connect
 from trendloom.state.rules import StateRules

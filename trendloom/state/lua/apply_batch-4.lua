@@ -31,10 +31,15 @@ end
 if (redis.call('HGET', KEYS[2], ARGV[2]) or '-1') ~= ARGV[3] then
   return { -1, 0 }
 end
-if customers_moved(KEYS, 4, ARGV[6]) then
-  return { -2, 0 }
+for i = 1, #KEYS - 4 do
+  if customer_moved(KEYS[4 + i], ARGV[6], i) then
+    return { -2, 0 }
+  end
 end
-keep_customers(KEYS, 4, ARGV, 13, ARGV[5])
+
+for i = 1, #KEYS - 4 do
+  redis.call('SET', KEYS[4 + i], ARGV[13 + i], 'EX', ARGV[5])
+end
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])
 keep_journal(KEYS[3], ARGV[4], ARGV[7], ARGV[8])
 return { 1, add_change(KEYS[1], KEYS[4], ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[13]) }

@@ -26,9 +26,14 @@ end
 if fence ~= ARGV[3] then
   return { -1, '' }
 end
-if customers_moved(KEYS, 1, ARGV[6]) then
-  return { -2, '' }
+for i = 1, #KEYS - 1 do
+  if customer_moved(KEYS[1 + i], ARGV[6], i) then
+    return { -2, '' }
+  end
 end
-keep_customers(KEYS, 1, ARGV, 7, ARGV[5])
+
+for i = 1, #KEYS - 1 do
+  redis.call('SET', KEYS[1 + i], ARGV[7 + i], 'EX', ARGV[5])
+end
 redis.call('HSET', KEYS[1], 'fence:' .. ARGV[2], ARGV[4], 'delta:' .. ARGV[2], ARGV[7])
 return { 1, '' }

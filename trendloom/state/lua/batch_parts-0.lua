@@ -4,25 +4,13 @@
 
 local NOBODY = string.rep('\0', 8)
 
--- Has a customer of KEYS[first + 1 ...] another purchase number (u64, first in the record) than the batch expects?
-local function customers_moved(keys, first, expected)
-  for i = 1, #keys - first do
-    local number = redis.call('GETRANGE', keys[first + i], 0, 7)
-    if number == '' then
-      number = NOBODY
-    end
-    if number ~= string.sub(expected, 8 * i - 7, 8 * i) then
-      return true
-    end
+-- Has the i-th customer another purchase number (u64, first in the record) than is expected, packed?
+local function customer_moved(key, expected, i)
+  local number = redis.call('GETRANGE', key, 0, 7)
+  if number == '' then
+    number = NOBODY
   end
-  return false
-end
-
--- Set the records of KEYS[first + 1 ...] to ARGV[first_record + 1 ...].
-local function keep_customers(keys, first, args, first_record, ttl_s)
-  for i = 1, #keys - first do
-    redis.call('SET', keys[first + i], args[first_record + i], 'EX', ttl_s)
-  end
+  return number ~= string.sub(expected, 8 * i - 7, 8 * i)
 end
 
 -- Keep the journal of the batch that ends at `fence`, if there is one; drop those of the batches in `forget`.
