@@ -15,7 +15,7 @@ from redis import asyncio as redis_asyncio
 from trendloom.errors import StateLost
 from trendloom.state.item_log import pack_items, pack_pairs
 from trendloom.state.on_redis_asking import Script
-from trendloom.state.on_redis_items import FOLD_AFTER, RedisItems
+from trendloom.state.on_redis_items import FoldingPace, RedisItems
 from trendloom.state.on_redis_packing import fence_field, partition_of_field, unpack_journal
 from trendloom.state.rules import StateRules
 from trendloom.state.store import STATE_LOST, Before, Change, Keys, Outcome, Partition
@@ -33,7 +33,7 @@ def connect(
     retry_budget_s: float = 60.0,
     cluster: bool = False,
     compiled: bool = False,
-    fold_after: int = FOLD_AFTER,
+    pace: FoldingPace | None = None,
     **options: Any,
 ) -> RedisStore:
     """Return a store on the Redis at ``url`` (``redis://``, ``rediss://`` for TLS, ``unix://``); nothing is sent yet.
@@ -47,11 +47,9 @@ def connect(
         from trendloom.state.on_redis_cluster import ClusterStore
 
         nodes: Any = redis_asyncio.RedisCluster.from_url(url, **options)
-        return ClusterStore(
-            nodes, prefix=prefix, retry_budget_s=retry_budget_s, compiled=compiled, fold_after=fold_after
-        )
+        return ClusterStore(nodes, prefix=prefix, retry_budget_s=retry_budget_s, compiled=compiled, pace=pace)
     client = redis_asyncio.Redis.from_url(url, **options)
-    return RedisStore(client, prefix=prefix, retry_budget_s=retry_budget_s, compiled=compiled, fold_after=fold_after)
+    return RedisStore(client, prefix=prefix, retry_budget_s=retry_budget_s, compiled=compiled, pace=pace)
 
 
 class RedisStore(RedisItems):
@@ -64,9 +62,9 @@ class RedisStore(RedisItems):
         prefix: str = "tl",
         retry_budget_s: float = 60.0,
         compiled: bool = False,
-        fold_after: int = FOLD_AFTER,
+        pace: FoldingPace | None = None,
     ) -> None:
-        super().__init__(client, prefix=prefix, retry_budget_s=retry_budget_s, compiled=compiled, fold_after=fold_after)
+        super().__init__(client, prefix=prefix, retry_budget_s=retry_budget_s, compiled=compiled, pace=pace)
         self._customer_keys: dict[str, bytes] = {}
         self._open_state = Script.read("open_state-2")
         self._end_state = Script.read("end_state-2")
@@ -88,7 +86,7 @@ class RedisStore(RedisItems):
                 raise StateLost(STATE_LOST)
         rules.check_stored(stored.decode())
         self._epoch = int(epoch)
-        self._unfolded, self._round = self._fold_after, None  # whether anything is there to be folded, it will look
+        self._unfolded, self._round = self._pace.after, None  # whether anything is there to be folded, it will look
         return self._epoch
 
     async def clear(self) -> None:

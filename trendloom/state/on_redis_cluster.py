@@ -19,7 +19,7 @@ from trendloom.state.fold import Fold, item_change
 from trendloom.state.item_log import pack_items, pack_pairs
 from trendloom.state.on_redis import RedisStore
 from trendloom.state.on_redis_asking import CHUNK, Script
-from trendloom.state.on_redis_items import FOLD_AFTER
+from trendloom.state.on_redis_items import FoldingPace
 from trendloom.state.on_redis_packing import fence_field, unpack_journal
 from trendloom.state.rules import StateRules
 from trendloom.state.store import (
@@ -75,9 +75,9 @@ class ClusterStore(RedisStore):
         prefix: str = "tl",
         retry_budget_s: float = 60.0,
         compiled: bool = False,
-        fold_after: int = FOLD_AFTER,
+        pace: FoldingPace | None = None,
     ) -> None:
-        super().__init__(client, prefix=prefix, retry_budget_s=retry_budget_s, compiled=compiled, fold_after=fold_after)
+        super().__init__(client, prefix=prefix, retry_budget_s=retry_budget_s, compiled=compiled, pace=pace)
         self._begin_batch = Script.read("begin_batch-3")
         self._apply_customers = Script.read("batch_parts-0", "apply_customers-1")
         self._apply_items = Script.read("batch_parts-0", "apply_items-5")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,19 +21,26 @@ from trendloom.state.on_redis_packing import joined, pack_numbers, pack_rows, un
 from trendloom.state.rules import StateRules
 from trendloom.state.store import STATE_LOST, Changes, ItemRows, Keys, Outcome, Population, Snapshot
 
-__all__ = ["FOLD_AFTER", "RedisItems"]
+__all__ = ["FoldingPace", "RedisItems"]
 
 Ints = npt.NDArray[np.int64]
 
-#: So many purchases may lie in the changes before somebody begins to fold them.
-FOLD_AFTER = 65_536
-#: Entries, or items and pairs, that one step of folding takes up: a millisecond or two.
-_STEP_ENTRIES, _STEP_ADDITIONS = 16, 20_000
-#: Nobody else begins to fold until the folder has done nothing for so long; whoever was sent away asks no sooner.
-_FOLDER_MS, _ASK_AGAIN_S = 5_000, 1.0
 #: Entries asked for at once where nobody waits, and shards of rows.
 _ENTRIES, _SHARDS = 64, 16
 _ATTEMPTS = 20
+
+
+class FoldingPace(NamedTuple):
+    """When and how fast changes are folded: by default so that a step takes a millisecond or two."""
+
+    #: So many purchases may lie in the changes before somebody begins.
+    after: int = 65_536
+    #: Entries that a step reads.
+    entries: int = 16
+    #: Items and pairs, of whole shards, that a step adds.
+    additions: int = 20_000
+    #: Nobody else begins until a folder has done nothing for so long; whoever is sent away asks again after a fifth.
+    alone_ms: int = 5_000
 
 
 class _Round:
@@ -46,23 +53,25 @@ class _Round:
         self.read = False
         self.shard = 0
 
-    def shards(self) -> range:
-        """Return the shards of the next step."""
+    def shards(self, additions: int) -> range:
+        """Return the shards of the next step: as many as together get no more than so many additions, but one."""
         ends = np.cumsum(self.log.sizes[self.shard :])
-        most = int(np.searchsorted(ends, _STEP_ADDITIONS, side="right"))
+        most = int(np.searchsorted(ends, additions, side="right"))
         return range(self.shard, min(self.shard + max(most, 1), ITEM_SHARDS))
 
 
 class RedisItems(RedisAsking):
     """Items, their numbers, their changes. With ``compiled``, numba counts co-purchases (the extra ``fast``)."""
 
-    def __init__(self, client: Any, *, prefix: str, retry_budget_s: float, compiled: bool, fold_after: int) -> None:
+    def __init__(
+        self, client: Any, *, prefix: str, retry_budget_s: float, compiled: bool, pace: FoldingPace | None
+    ) -> None:
         super().__init__(client, prefix=prefix, retry_budget_s=retry_budget_s)
         self._rules = StateRules()
         self._keys = Keys(prefix, self._rules.customer_shards)
         self._epoch = -1
         self._compiled = compiled
-        self._fold_after = fold_after
+        self._pace = pace or FoldingPace()
         self._unfolded = 0
         self._round: _Round | None = None
         self._fold_not_before_s = 0.0
@@ -207,20 +216,20 @@ class RedisItems(RedisAsking):
 
     async def _begin_folding(self) -> _Round | None:
         now_s = asyncio.get_running_loop().time()
-        if self._unfolded < self._fold_after or now_s < self._fold_not_before_s:
+        if self._unfolded < self._pace.after or now_s < self._fold_not_before_s:
             return None
         stood = await self._ask(lambda: self._client.hmget(self._keys.meta, "purchases", "folded_purchases"))
         purchases, already = (int(number or 0) for number in stood)
         self._unfolded = purchases - already
-        if self._unfolded < self._fold_after:  # somebody else was faster
+        if self._unfolded < self._pace.after:  # somebody else was faster
             return None
-        if not await self._ask(lambda: self._client.set(self._keys.folder, 1, nx=True, px=_FOLDER_MS)):
-            self._fold_not_before_s = now_s + _ASK_AGAIN_S
+        if not await self._ask(lambda: self._client.set(self._keys.folder, 1, nx=True, px=self._pace.alone_ms)):
+            self._fold_not_before_s = now_s + self._pace.alone_ms / 5_000
             return None
         return _Round(min(await self._positions(range(ITEM_SHARDS))), purchases)
 
     async def _read_on(self, folding: _Round) -> None:
-        entries = await self._entries(f"({folding.position}", _STEP_ENTRIES)
+        entries = await self._entries(f"({folding.position}", self._pace.entries)
         folding.log.take(entries)
         if entries:
             folding.position = entries[-1].position
@@ -229,7 +238,7 @@ class RedisItems(RedisAsking):
 
     async def _fold_shards(self, folding: _Round) -> None:
         """Replace the rows of the next few shards, each unless another worker has folded it further meanwhile."""
-        shards, rules = folding.shards(), self._rules
+        shards, rules = folding.shards(self._pace.additions), self._rules
         stood = await self._positions(shards)
         new = folding.log.after(shards.start, shards.stop, stood)
         numbers = np.union1d(new.numbers, new.rows)
@@ -244,7 +253,7 @@ class RedisItems(RedisAsking):
         )
         packed = dict(zip(rows.numbers.tolist(), pack_rows(rows), strict=True))
         keys = [self._keys.meta, self._keys.folded, self._keys.folder]
-        args: list[Any] = [self._epoch, _FOLDER_MS, str(folding.position)]
+        args: list[Any] = [self._epoch, self._pace.alone_ms, str(folding.position)]
         for shard, some in by_shard.items():
             keys.append(self._keys.rows(shard))
             args += [shard, str(stood[shard - shards.start]), some.size]
