@@ -97,6 +97,34 @@ class BoundedCounts:
         self._counts[slot, : column.size] = np.asarray(counts, np.int32)[order]
         self._length[slot] = column.size
 
+    def set_rows(
+        self, rows: npt.ArrayLike, lengths: npt.ArrayLike, columns: npt.ArrayLike, counts: npt.ArrayLike
+    ) -> None:
+        """Replace rows (R,), each once, by what the store says: columns and counts (C,), ``lengths`` (R,) of each.
+
+        Raises ``ValueError`` if one is longer than the limit.
+
+        >>> counts = BoundedCounts(keep=2, limit=3)
+        >>> counts.set_rows([7, 8], [2, 1], [1, 2, 5], [10, 20, 30])
+        >>> counts.row(7), counts.row(8)
+        ({1: 10, 2: 20}, {5: 30})
+        """
+        row, length = np.asarray(rows, np.int64), np.asarray(lengths, np.int64)
+        if row.size == 0:
+            return
+        if int(length.max()) > self.limit:
+            at = int(length.argmax())
+            msg = f"row {row[at]} holds {length[at]} columns, more than the limit of {self.limit}"
+            raise ValueError(msg)
+        slots = self._slots(row)
+        self._columns[slots] = -1
+        self._counts[slots] = 0
+        self._length[slots] = length
+        place = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
+        slot = np.repeat(slots, length)
+        self._columns[slot, place] = columns
+        self._counts[slot, place] = counts
+
     def row(self, row: int) -> dict[int, int]:
         """Return one row as a dictionary, column to count."""
         slot = self._slot[row] if 0 <= row < self._slot.size else -1

@@ -411,18 +411,13 @@ def test_a_full_co_purchase_row_is_cut_by_one_rule(place: Any) -> None:
 
 
 def _add_pairs(rows: dict[int, dict[int, int]], change: Change, *, keep: int, limit: int) -> None:
-    by_row: dict[int, list[tuple[int, int]]] = {}
-    for row, column, weight in zip(*(column.tolist() for column in change.items.both_ways()), strict=True):
-        by_row.setdefault(row, []).append((column, weight))
-    for row, pairs in by_row.items():
-        counts = rows.setdefault(row, {})
-        for start in range(0, len(pairs), 64):
-            new = False
-            for column, weight in pairs[start : start + 64]:
-                new = new or column not in counts
-                counts[column] = counts.get(column, 0) + weight
-            if new and len(counts) > limit:
-                best = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:keep]
+    items = change.items
+    for pair in zip(items.rows.tolist(), items.columns.tolist(), items.weights.tolist(), strict=True):
+        for row, column, weight in (pair, (pair[1], pair[0], pair[2])):
+            counts = rows.setdefault(row, {})
+            counts[column] = counts.get(column, 0) + weight
+            if len(counts) > limit:
+                best = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:keep]
                 counts.clear()
                 counts.update(best)
 
