@@ -169,6 +169,7 @@ def build_app(
             work = await purchases.begin(found)
             await applied.send(value=(work, event))
             await work.applied.written()
+            await refresher.fold_some()
 
     @app.agent(applied, name="scoring", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def refresh_lists(stream: Any) -> None:

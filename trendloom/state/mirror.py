@@ -83,7 +83,11 @@ class Mirror:
 
     async def number(self, store: Store, item_ids: list[str]) -> Ints:
         """Return the numbers of item ids (I,), asking the store for those that are new; -1 where it has no room."""
-        new = [item_id for item_id in dict.fromkeys(item_ids) if item_id not in self.number_of]
+        number_of = self.number_of
+        found = np.array([number_of.get(item_id, -1) for item_id in item_ids], np.int64)
+        if (found >= 0).all():
+            return found
+        new = [item_id for item_id in dict.fromkeys(item_ids) if item_id not in number_of]
         if new:
             numbers = await store.number_items(new)
             top = int(numbers.max())
@@ -115,14 +119,13 @@ class Mirror:
                 self.on_pairs(change.rows, change.columns, change.weights)
 
     async def follow(self, store: Store, worker: str) -> bool:
-        """Add what other workers have added since; return whether there was anything.
+        """Add what other workers have added since; return whether that was all: if not, ``load`` is needed.
 
-        ``worker`` is the name under which this worker writes. If too much was missed, all is read anew: see ``load``.
+        ``worker`` is the name under which this worker writes.
         """
         found = await store.changes(self._position, worker)
         if not found.complete:
-            await self.load(store)
-            return True
+            return False
         numbers = np.unique(np.concatenate([np.empty(0, np.int64), *(change.numbers for change in found.changes)]))
         if numbers.size and int(numbers.max()) >= len(self.ids):
             self._learn_ids(await store.item_ids())
@@ -131,7 +134,7 @@ class Mirror:
             self.advance(change)
         if numbers.size and self.on_items is not None:
             self.on_items(numbers)
-        return bool(found.changes)
+        return True
 
     def _no_counts(self) -> BoundedCounts:
         rules = self._rules
