@@ -71,6 +71,8 @@ def test_mirrors_of_two_workers_end_equal_to_the_store(place: Any) -> None:
             for who in (0, 1):
                 await mirrors[who].follow(stores[who], f"w{who}")
                 await check_mirror(mirrors[who], stores[who])
-                assert not await mirrors[who].follow(stores[who], f"w{who}")
+                version = mirrors[who].version
+                assert await mirrors[who].follow(stores[who], f"w{who}")
+                assert mirrors[who].version == version
 
     asyncio.run(check())
