@@ -276,7 +276,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
             vector_row = cards[bought].photo_row if tables.shape[0] == 0 else bought
 
         # stage 0: the candidates; stage 1: popular items whose fit may still carry them among the k best
-        n_order = n_best = 0
+        n_order = n_best = first = 0
         for place in range(n):
             if wanted[place] == 1:
                 order[n_order] = place
@@ -294,13 +294,18 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                 product = cards[noted[order[m]]].product
                 if product >= 0:
                     place, n_seen = note_product(product, n_seen, stamp, product_slot, product_co, product_recency)
+            fetched = 0
             for j in range(width):
-                if known[j] < 0 or recency[j] <= 0.0:
+                product = cards[known[j]].product if known[j] >= 0 and recency[j] > 0.0 else -1
+                slots[j] = pr_slot[product] if 0 <= product < pr_slot.shape[0] else -1
+                if slots[j] >= 0:
+                    fetched += pr_columns[slots[j], 0] + pr_counts[slots[j], 0]
+            s.stamp[1] = fetched
+            nowhere = product_co.shape[0] - 1
+            for j in range(width):
+                slot, half = slots[j], 0.5 * recency[j]
+                if slot < 0:
                     continue
-                product = cards[known[j]].product
-                if product < 0 or product >= pr_slot.shape[0] or pr_slot[product] < 0:
-                    continue
-                slot, half = pr_slot[product], 0.5 * recency[j]
                 for c in range(pr_length[slot]):
                     column = pr_columns[slot, c]
                     if 0 <= column < n_products:
@@ -309,8 +314,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                                 column, n_seen, stamp, product_slot, product_co, product_recency
                             )
                         found = product_slot[column]
-                        if found >> SHIFT == stamp:
-                            product_co[found & PLACE] += half * pr_counts[slot, c]
+                        product_co[found & PLACE if found >> SHIFT == stamp else nowhere] += half * pr_counts[slot, c]
 
         others = 0.0
         for part in (CATEGORY, GENDER, PROXIMITY):
@@ -348,7 +352,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
             # the parts that cost little, and what the visual part may add at most
             n_low = n_greatest = 0
             for m in range(n_order):
-                place = order[m]
+                place, row = order[m], first + m
                 item = noted[place]
                 if view >= 0 and cards[item].view_group == view:
                     wanted[place] = -1
@@ -364,58 +368,58 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                     worth = 0.0
                     if co[place] > 0.0:
                         worth = co[place] / cards[item].damping * weights[CO_PURCHASE]
-                    parts[place, CO_PURCHASE] = worth
+                    parts[row, CO_PURCHASE] = worth
                     low_score += worth
                 if places[PRODUCT_CO_PURCHASE] >= 0:
                     worth = 0.0
                     if seen >= 0 and product_co[seen] > 0.0:
                         worth = product_co[seen] / product_damping[product] * cards[item].product_share
                         worth *= weights[PRODUCT_CO_PURCHASE]
-                    parts[place, PRODUCT_CO_PURCHASE] = worth
+                    parts[row, PRODUCT_CO_PURCHASE] = worth
                     low_score += worth
                 if places[TRANSITION] >= 0:
                     worth = 0.0
                     if cards[item].group >= 0:
                         worth = chances[cards[item].group] * cards[item].group_share * weights[TRANSITION]
-                    parts[place, TRANSITION] = worth
+                    parts[row, TRANSITION] = worth
                     low_score += worth
                 if places[VARIANTS] >= 0:
                     worth = 0.0
                     if seen >= 0:
                         by_share = 1.0 - w.variant_share + w.variant_share * cards[item].product_share
                         worth = product_recency[seen] * by_share * weights[VARIANTS]
-                    parts[place, VARIANTS] = worth
+                    parts[row, VARIANTS] = worth
                     low_score += worth
                 if places[POPULARITY] >= 0:
                     worth = cards[item].fresh * faded * weights[POPULARITY]
-                    parts[place, POPULARITY] = worth
+                    parts[row, POPULARITY] = worth
                     low_score += worth
                 if places[POPULARITY_FIT] >= 0:
                     popularity = float(cards[item].percentile)
                     if extremes:
                         popularity = scaled(float(cards[item].total), total_low, total_high)
                     worth = (1.0 - power(abs(popularity - trend), fit_exponent)) * weights[POPULARITY_FIT]
-                    parts[place, POPULARITY_FIT] = worth
+                    parts[row, POPULARITY_FIT] = worth
                     low_score += worth
                 if places[CATEGORY] >= 0:
                     category = cards[q_item[b]].category if 0 <= q_item[b] < size else -1
                     worth = affinity[category, cards[item].category] * weights[CATEGORY]
-                    parts[place, CATEGORY] = worth
+                    parts[row, CATEGORY] = worth
                     low_score += worth
                 if places[GENDER] >= 0:
                     theirs = cards[item].gender
                     agrees = 1.0 if theirs in (gender, UNISEX) else 0.0
                     worth = (NEUTRAL if gender == 0 or theirs == 0 else agrees) * weights[GENDER]
-                    parts[place, GENDER] = worth
+                    parts[row, GENDER] = worth
                     low_score += worth
                 if places[PROXIMITY] >= 0:
                     store = cards[item].store
                     worth = (near[store] if store >= 0 and n_stores > 0 else NEUTRAL) * weights[PROXIMITY]
-                    parts[place, PROXIMITY] = worth
+                    parts[row, PROXIMITY] = worth
                     low_score += worth
                 if places[REPURCHASE] >= 0:
                     worth = repurchase[place] * weights[REPURCHASE]
-                    parts[place, REPURCHASE] = worth
+                    parts[row, REPURCHASE] = worth
                     low_score += worth
                 high_score = low_score
                 if with_visual:
@@ -427,7 +431,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                         given = visual(cosine[place], cosine_low, cosine_high, extremes) * weights[VISUAL]
                         low_score += given
                         high_score += given
-                high_of[place] = high_score + 1e-9
+                high_of[m] = high_score + 1e-9
                 n_low += 1
                 n_greatest = keep_greatest(low_score, greatest, n_greatest)
 
@@ -436,18 +440,19 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
             if n_best == k:
                 least = max(least, best_score[k - 1])
             for m in range(n_order):
-                place = order[m]
-                if wanted[place] != 1 or high_of[place] < least:
+                place, row = order[m], first + m
+                if wanted[place] != 1 or high_of[m] < least:
                     continue
                 if with_visual:
                     if np.isnan(cosine[place]):
                         cosine[place] = similarity(bought, noted[place], cards, photos, tables)
-                    parts[place, VISUAL] = visual(cosine[place], cosine_low, cosine_high, extremes) * weights[VISUAL]
+                    parts[row, VISUAL] = visual(cosine[place], cosine_low, cosine_high, extremes) * weights[VISUAL]
                 total = 0.0
                 for part in range(N_PARTS):
                     if places[part] >= 0:
-                        total += parts[place, part]
-                n_best = best_insert(total, noted[place], place, best_score, best_item, best_place, n_best, k)
+                        total += parts[row, part]
+                n_best = best_insert(total, noted[place], row, best_score, best_item, best_place, n_best, k)
+            first = n_order
 
         for place in range(n_best):
             out_item[b, place] = best_item[place]
