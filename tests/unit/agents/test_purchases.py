@@ -210,6 +210,7 @@ def test_lists_carry_the_cause_the_version_and_the_intended_send_time() -> None:
             "repeated": 0,
             "covered": 0,
             "lists": 2,
+            "lists_skipped": 0,
             "batches": 1,
             "keyed_otherwise": 0 if partition_of(b"ann", 4) == 2 else 3,
             "dead_letters": {"not_json": 1},
