@@ -75,7 +75,7 @@ class LoadCheck:
         self._run = run
         self._ends = np.array(ends, np.int64)
         self._seen = bytearray(int(self._ends[-1]) if len(self._ends) else 0)
-        self._previous = None if previous is None else previous.data
+        self._previous = previous
         self._latest: dict[bytes, tuple[bytes, int]] = {}
         #: One for each part of the run.
         self.parts = [PartCheck() for _ in ends]
@@ -120,7 +120,7 @@ class LoadCheck:
                 continue
             seen[number] = _LISTED
             if self._previous is not None:
-                self._cover(self._previous, number)
+                self._cover(self._previous.data, number)
             before = latest.get(customer)
             if before is None or before[0] != epoch or version > before[1]:
                 latest[customer] = (epoch, version)
