@@ -27,12 +27,10 @@ async def run_worker(worker: Worker, *, drain_timeout_s: float) -> None:
     try:
         await app.start()
         await _until(asked, worker)
-        if not app.crashed:
-            worker.status["status"] = "draining"
-            if not await worker.consumer.drain(drain_timeout_s):
-                log.warning(
-                    "Not all was finished in %g s; it will be delivered again, and changes nothing", drain_timeout_s
-                )
+        if not app.crashed and not await worker.drain(drain_timeout_s):
+            log.warning(
+                "Not all was finished in %g s; it will be delivered again, and changes nothing", drain_timeout_s
+            )
     finally:
         reason = app.crash_reason if app.crashed else None
         with contextlib.suppress(asyncio.CancelledError):
