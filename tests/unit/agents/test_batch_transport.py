@@ -333,8 +333,9 @@ def test_nothing_is_fetched_between_an_assignment_and_its_seek() -> None:
         consumer._on_partitions_assigned = nobody
         consumer.app.on_rebalance_return = lambda: None  # type: ignore[method-assign]
         consumer.fetched(A, 0)
+        consumer._begun[A] = 0
         await consumer.on_partitions_assigned({A, B})
-        assert consumer._waiting == {}
+        assert (consumer._waiting, consumer._begun) == ({}, {})
         consumer._thread.answer = lambda: {A: [(40, records(A, 40))]}  # type: ignore[attr-defined]
         fetching = asyncio.ensure_future(consumer._fetch())
         for _turn in range(20):
