@@ -17,7 +17,7 @@ from faust.types import TP
 from agents.batch_transport import Batch
 from agents.counters import Counters
 from agents.dead_letter import DeadLetters
-from agents.purchases import PurchasesAgent
+from agents.purchases import Decoded, PurchasesAgent, Work
 from agents.scoring import ScoringAgent
 from config.loading import load_settings
 from config.settings import Settings
@@ -25,7 +25,7 @@ from launch.assembly import can_compile, clock_ms, open_catalogue, open_refreshe
 from trendloom.state.on_redis import RedisStore
 from trendloom.state.store import Partition
 
-__all__ = ["KNOBS_VARIABLE", "Bench", "Lists", "Record", "Taken", "Workshop", "given_settings", "knobs"]
+__all__ = ["KNOBS_VARIABLE", "Begun", "Bench", "Lists", "Record", "Taken", "Workshop", "given_settings", "knobs"]
 
 #: Name of the environment variable that holds a contender's knobs, as JSON.
 KNOBS_VARIABLE = "BENCH_KNOBS"
@@ -51,6 +51,13 @@ class Bench(Protocol):
 
     async def publish(self, topic: str, records: Sequence[Record], timestamp_ms: int) -> None:
         """Send ``records`` and wait."""
+
+
+class Begun(NamedTuple):
+    """A batch that is being applied, and the offset of its last record."""
+
+    work: Work
+    last_offset: int
 
 
 class Lists(NamedTuple):
@@ -94,14 +101,27 @@ class Workshop:
         return cls(settings, store, purchases, scoring, refresher)
 
     async def work(self, topic: str, partition: int, records: Sequence[Any]) -> Lists:
-        """Apply consecutive records of one partition to the state and score their lists."""
+        """Apply consecutive records of one partition to the state and score their lists, one step after the other."""
+        begun = await self.begin(await self.decode(topic, partition, records))
+        await begun.work.applied.written()
+        return await self.score(begun)
+
+    async def decode(self, topic: str, partition: int, records: Sequence[Any]) -> Decoded:
+        """Decode consecutive records of one partition; batches are decoded in the order of the log."""
         place = Partition(topic, partition)
         if place not in self._assigned:
             await self._refresher.assigned(place)
             self._assigned.add(place)
-        batch = Batch(TP(topic, partition), list(records))
-        applied = await self._purchases.apply(batch)
-        return Lists(place, batch.last_offset, await self._scoring.score(applied))
+        return await self._purchases.decode(Batch(TP(topic, partition), list(records)))
+
+    async def begin(self, decoded: Decoded) -> Begun:
+        """Begin to apply a decoded batch; the one before must be written (``work.applied.written``)."""
+        return Begun(await self._purchases.begin(decoded), decoded.batch.last_offset)
+
+    async def score(self, begun: Begun) -> Lists:
+        """Score a batch's lists and return them once the state holds it."""
+        lists = await self._scoring.score(begun.work)
+        return Lists(begun.work.applied.partition, begun.last_offset, lists)
 
     async def publish(self, lists: Lists) -> None:
         """Publish a batch's lists and wait until they are acknowledged."""
