@@ -19,6 +19,7 @@ import numpy as np
 import redis
 
 from benchmarks.workload import Workload, customer_id, item_id, zipf_draws
+from launch.assembly import can_compile
 from launch.embedded import start_valkey
 from launch.processes import Processes
 from trendloom.events import PurchaseRecord
@@ -74,12 +75,12 @@ def server_cpu_s(client: redis.Redis) -> float:
 
 async def costs(url: str, workload: Workload, *, batch: int, workers: int, follow_every: int) -> Cost:
     """Send a log through the store, each worker its own partition, and say what it took."""
-    stores: list[Store] = [connect(url, prefix="tl") for _ in range(workers)]
+    stores: list[Store] = [connect(url, prefix="tl", compiled=can_compile()) for _ in range(workers)]
     mirrors = []
     for store in stores:
         epoch = await store.open(RULES, BEGUN_MS)
         await store.number_items([item_id(number) for number in range(workload.items)])
-        mirrors.append(Mirror(RULES))
+        mirrors.append(Mirror(RULES, compiled=can_compile()))
         await mirrors[-1].load(store)
     log = arrivals_of(workload)
     fences = [-1] * workers

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,9 @@ ITEM_SHARDS = 256
 
 _ITEM = np.dtype([("number", "<u4"), ("purchases", "<u4"), ("slow", "<f8"), ("fast", "<f8")])
 _PAIR = np.dtype([("row", "<u4"), ("column", "<u4"), ("weight", "u1")])
+#: Columns of nothing: joined to others, they make them as wide as they are worked with.
+_NO_ITEMS = [np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0)]
+_NO_PAIRS = [np.empty(0, np.int64)] * 3
 
 
 class Position(NamedTuple):
@@ -121,15 +124,30 @@ def unpack_change(entry: Entry) -> ItemChange:
     )
 
 
-class _Part(NamedTuple):
-    """Some entries' items and pairs (both directions), each sorted by shard, in order within one."""
+class _Sorted(NamedTuple):
+    """Columns of some entries sorted by shard, within a shard in order."""
 
-    items: npt.NDArray[np.void]
-    item_entry: npt.NDArray[np.int32]
-    item_bounds: Ints  # (ITEM_SHARDS + 1,)
-    pairs: npt.NDArray[np.void]
-    pair_entry: npt.NDArray[np.int32]
-    pair_bounds: Ints
+    columns: list[npt.NDArray[Any]]  # the first one holds the items' numbers
+    entry: npt.NDArray[np.int32]
+    bounds: Ints  # (ITEM_SHARDS + 1,)
+
+    @classmethod
+    def of(cls, columns: list[npt.NDArray[Any]], entry: npt.NDArray[np.int32]) -> _Sorted:
+        """Sort columns by the shard of their items."""
+        shard = (columns[0] % ITEM_SHARDS).astype(np.uint8)
+        order = np.argsort(shard, kind="stable")  # a radix sort
+        bounds = np.zeros(ITEM_SHARDS + 1, np.int64)
+        np.cumsum(np.bincount(shard, minlength=ITEM_SHARDS), out=bounds[1:])
+        return cls([column[order] for column in columns], entry[order], bounds)
+
+    def after(self, first: int, last: int, done: npt.NDArray[np.int32]) -> list[npt.NDArray[Any]]:
+        """Return what is for shards ``first`` to ``last`` - 1 from entry number ``done`` (ITEM_SHARDS,) of each on."""
+        some = slice(self.bounds[first], self.bounds[last])
+        columns = [column[some] for column in self.columns]
+        if not done.any():
+            return columns
+        new = self.entry[some] >= done[columns[0] % ITEM_SHARDS]
+        return [column[new] for column in columns]
 
 
 class ItemLog:
@@ -137,7 +155,8 @@ class ItemLog:
 
     def __init__(self) -> None:
         self._positions: list[Position] = []
-        self._parts: list[_Part] = []
+        self._items: list[_Sorted] = []
+        self._pairs: list[_Sorted] = []
         #: (ITEM_SHARDS,) How many items and pairs there are for each shard: what adding them will cost.
         self.sizes: Ints = np.zeros(ITEM_SHARDS, np.int64)
 
@@ -152,56 +171,27 @@ class ItemLog:
             raise ValueError("entries of the log come in their order")
         if not entries:
             return
-        first = len(self._positions)
+        serials = np.arange(len(self), len(self) + len(entries), dtype=np.int32)
         self._positions += positions
-        serials = np.arange(first, first + len(entries), dtype=np.int32)
         items = np.frombuffer(b"".join([entry.items for entry in entries]), _ITEM)
-        entry_of_item = np.repeat(serials, [len(entry.items) // _ITEM.itemsize for entry in entries])
-        one_way = np.frombuffer(b"".join([entry.pairs for entry in entries]), _PAIR)
-        entry_of_pair = np.repeat(serials, [len(entry.pairs) // _PAIR.itemsize for entry in entries])
-        pairs = np.repeat(one_way, 2)
-        pairs["row"][1::2], pairs["column"][1::2] = one_way["column"], one_way["row"]
-        items, entry_of_item, item_bounds = _by_shard(items, items["number"], entry_of_item)
-        pairs, entry_of_pair, pair_bounds = _by_shard(pairs, pairs["row"], np.repeat(entry_of_pair, 2))
-        self._parts.append(_Part(items, entry_of_item, item_bounds, pairs, entry_of_pair, pair_bounds))
-        self.sizes += np.diff(item_bounds) + np.diff(pair_bounds)
+        pairs = np.frombuffer(b"".join([entry.pairs for entry in entries]), _PAIR)
+        of_item = np.repeat(serials, [len(entry.items) // _ITEM.itemsize for entry in entries])
+        of_pair = np.repeat(serials, [len(entry.pairs) // _PAIR.itemsize for entry in entries])
+        there_and_back = np.stack([pairs["row"], pairs["column"]], axis=1)
+        both_ways = [there_and_back.ravel(), there_and_back[:, ::-1].ravel(), np.repeat(pairs["weight"], 2)]
+        self._items.append(_Sorted.of([np.ascontiguousarray(items[name]) for name in _ITEM.names or ()], of_item))
+        self._pairs.append(_Sorted.of(both_ways, np.repeat(of_pair, 2)))
+        self.sizes += np.diff(self._items[-1].bounds) + np.diff(self._pairs[-1].bounds)
 
     def after(self, first: int, last: int, positions: Sequence[Position]) -> Additions:
         """Return what is for the shards ``first`` to ``last`` - 1, each beyond its own one of ``positions``."""
         done = np.zeros(ITEM_SHARDS, np.int32)
-        done[first:last] = [self._entries_up_to(position) for position in positions]
-        items, pairs = [], []
-        for part in self._parts:
-            some = slice(part.item_bounds[first], part.item_bounds[last])
-            new = part.item_entry[some] >= done[part.items["number"][some] % ITEM_SHARDS]
-            items.append(part.items[some][new])
-            some = slice(part.pair_bounds[first], part.pair_bounds[last])
-            new = part.pair_entry[some] >= done[part.pairs["row"][some] % ITEM_SHARDS]
-            pairs.append(part.pairs[some][new])
-        item = np.concatenate([np.empty(0, _ITEM), *items])
-        pair = np.concatenate([np.empty(0, _PAIR), *pairs])
-        return Additions(
-            item["number"].astype(np.int64),
-            item["purchases"].astype(np.int64),
-            item["slow"].astype(np.float64),
-            item["fast"].astype(np.float64),
-            pair["row"].astype(np.int64),
-            pair["column"].astype(np.int64),
-            pair["weight"].astype(np.int64),
-        )
-
-    def _entries_up_to(self, position: Position) -> int:
-        return bisect.bisect_right(self._positions, position)
-
-
-def _by_shard(
-    table: npt.NDArray[np.void], numbers: npt.NDArray[np.uint32], entries: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int32], Ints]:
-    shard = (numbers % ITEM_SHARDS).astype(np.uint8)
-    order = np.argsort(shard, kind="stable")  # a radix sort
-    bounds = np.zeros(ITEM_SHARDS + 1, np.int64)
-    np.cumsum(np.bincount(shard, minlength=ITEM_SHARDS), out=bounds[1:])
-    return table[order], entries[order], bounds
+        done[first:last] = [bisect.bisect_right(self._positions, position) for position in positions]
+        items = [part.after(first, last, done) for part in self._items]
+        pairs = [part.after(first, last, done) for part in self._pairs]
+        number, purchases, slow, fast = (np.concatenate(some) for some in zip(_NO_ITEMS, *items, strict=True))
+        row, column, weight = (np.concatenate(some) for some in zip(_NO_PAIRS, *pairs, strict=True))
+        return Additions(number, purchases, slow, fast, row, column, weight)
 
 
 def no_rows() -> ItemRows:

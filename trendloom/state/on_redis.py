@@ -14,7 +14,7 @@ from redis import asyncio as redis_asyncio
 
 from trendloom.errors import StateLost
 from trendloom.state.item_log import pack_items, pack_pairs
-from trendloom.state.on_redis_asking import Script
+from trendloom.state.on_redis_asking import Script, pack_in_c
 from trendloom.state.on_redis_items import FoldingPace, RedisItems
 from trendloom.state.on_redis_packing import fence_field, partition_of_field, unpack_journal
 from trendloom.state.rules import StateRules
@@ -49,6 +49,7 @@ def connect(
         nodes: Any = redis_asyncio.RedisCluster.from_url(url, **options)
         return ClusterStore(nodes, prefix=prefix, retry_budget_s=retry_budget_s, compiled=compiled, pace=pace)
     client = redis_asyncio.Redis.from_url(url, **options)
+    pack_in_c(client)
     return RedisStore(client, prefix=prefix, retry_budget_s=retry_budget_s, compiled=compiled, pace=pace)
 
 

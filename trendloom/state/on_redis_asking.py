@@ -12,11 +12,12 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import hiredis
 from redis import exceptions as redis_errors
 
 from trendloom.errors import StoreUnavailable
 
-__all__ = ["CHUNK", "RedisAsking", "Script"]
+__all__ = ["CHUNK", "RedisAsking", "Script", "pack_in_c"]
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,26 @@ class Script(NamedTuple):
         folder = importlib.resources.files("trendloom.state") / "lua"
         text = "\n".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names)
         return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class _Packing:
+    """A connection's packing of commands in C: batches are commands of a thousand arguments."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """Return a command as it travels; redis-py packs what hiredis does not know, and names of two words."""
+        if isinstance(args[0], str) and " " not in args[0]:
+            try:
+                return [hiredis.pack_command(args)]
+            except TypeError:
+                pass
+        packed: list[bytes] = super().pack_command(*args)  # type: ignore[misc]
+        return packed
+
+
+def pack_in_c(client: Any) -> None:
+    """Let all connections that a client is going to make pack their commands in C."""
+    pool = client.connection_pool
+    pool.connection_class = type("PackingConnection", (_Packing, pool.connection_class), {})
 
 
 class RedisAsking:

@@ -36,7 +36,7 @@ class FoldingPace(NamedTuple):
     #: So many purchases may lie in the changes before somebody begins.
     after: int = 65_536
     #: Entries that a step reads.
-    entries: int = 16
+    entries: int = 8
     #: Items and pairs, of whole shards, that a step adds.
     additions: int = 20_000
     #: Nobody else begins until a folder has done nothing for so long; whoever is sent away asks again after a fifth.

@@ -26,14 +26,13 @@ end
 if fence ~= ARGV[3] then
   return { -1, '' }
 end
+local before = {}
 for i = 1, #KEYS - 1 do
-  if customer_moved(KEYS[1 + i], ARGV[6], i) then
+  before[i] = redis.call('SET', KEYS[1 + i], ARGV[7 + i], 'EX', ARGV[5], 'GET')
+  if customer_moved(before[i], ARGV[6], i) then
+    put_back(KEYS, 1, i, before, ARGV[5])
     return { -2, '' }
   end
-end
-
-for i = 1, #KEYS - 1 do
-  redis.call('SET', KEYS[1 + i], ARGV[7 + i], 'EX', ARGV[5])
 end
 redis.call('HSET', KEYS[1], 'fence:' .. ARGV[2], ARGV[4], 'delta:' .. ARGV[2], ARGV[7])
 return { 1, '' }

@@ -4,13 +4,21 @@
 
 local NOBODY = string.rep('\0', 8)
 
--- Has the i-th customer another purchase number (u64, first in the record) than is expected, packed?
-local function customer_moved(key, expected, i)
-  local number = redis.call('GETRANGE', key, 0, 7)
-  if number == '' then
-    number = NOBODY
-  end
+-- Is the purchase number (u64, first in the record) of the i-th customer another one than is expected, packed?
+local function customer_moved(record, expected, i)
+  local number = record and string.sub(record, 1, 8) or NOBODY
   return number ~= string.sub(expected, 8 * i - 7, 8 * i)
+end
+
+-- Give the first `count` of the customers, whose keys follow keys[first], the records again that they had before.
+local function put_back(keys, first, count, records, ttl_s)
+  for i = 1, count do
+    if records[i] then
+      redis.call('SET', keys[first + i], records[i], 'EX', ttl_s)
+    else
+      redis.call('DEL', keys[first + i])
+    end
+  end
 end
 
 -- Keep the journal of the batch that ends at `fence`, if there is one; drop those of the batches in `forget`.
