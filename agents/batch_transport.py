@@ -4,7 +4,9 @@ A small subclass of the stock aiokafka consumer: group membership, assignment, f
 loop stay Faust's. What changes: ``_drain_messages`` hands on whole batches, the partition with the oldest record first,
 so that lists of one partition do not know another's future; acknowledgement tracks batches in the order in which they
 were handed on, and after a rebalance reading starts where the state says (``perform_seek``), not only where the group
-does. The seams are those of faust-streaming 0.15.3, which is pinned; ``docs/decisions`` says why they are used.
+does. What was fetched stays packed until it is handed on (:mod:`agents.fetched`). Nothing but batches waits here: one
+fetch a partition, and one more in aiokafka; the rest of a flood stays in the log, because the agents' queue is bounded.
+The seams are those of faust-streaming 0.15.3, which is pinned; ``docs/decisions`` says why they are used.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, cast
 
 from aiokafka.errors import IllegalStateError
-from aiokafka.structs import ConsumerRecord
 from faust.exceptions import ConsumerNotStarted
 from faust.serializers.schemas import Schema
 from faust.transport import consumer as stock_consumer
@@ -24,6 +25,9 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
+
+from agents.fetched import Fetched, Record, Unopened
+from trendloom.errors import SettingsError
 
 __all__ = ["Batch", "BatchConsumer", "BatchSchema", "BatchTransport", "StartOffset"]
 
@@ -34,9 +38,6 @@ StartOffset = Callable[[TP, int | None, int], Awaitable[int]]
 
 #: How long a partition that is known to lag may keep the others waiting for its next fetch.
 _PATIENCE_S = 0.25
-
-#: How many batches one crossing to the consumer's thread may bring, shared among the partitions (each at least one).
-_AHEAD = 8
 
 #: Without Faust's ``broker_max_poll_records`` a batch holds at most so many records.
 _MAX_BATCH = 2_000
@@ -49,7 +50,7 @@ class Batch(NamedTuple):
     """Consecutive records of one partition, at least one, in offset order."""
 
     tp: TP
-    records: list[ConsumerRecord]
+    records: list[Record]
 
     @property
     def first_offset(self) -> int:
@@ -75,30 +76,24 @@ class BatchSchema(Schema[Any, Any]):
 
 
 class _Thread(stock.AIOKafkaConsumerThread):
-    """The stock thread, with a fetch that does not hold a quiet partition for 1.5 seconds (hard-coded there).
+    """The stock thread, but what it fetched is passed on packed, whole, and of all partitions at once.
 
-    What it is asked for comes from every partition in one go, not from the first one that has so many.
+    And a fetch does not hold a quiet partition for 1.5 seconds, which is hard-coded there.
     """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
+        if self.consumer.in_transaction:
+            msg = "Batches are read without transactions. Action: leave Faust's processing_guarantee at at_least_once."
+            raise SettingsError(msg)
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = cast("BatchTransport", self.consumer.transport).fetch_max_wait_ms  # noqa: SLF001 - no public door
+        consumer._max_poll_records = None  # noqa: SLF001 - how much is handed on at once is not the fetcher's to say
         return consumer
 
-    async def _fetch_records(
-        self,
-        consumer: Any,
-        active_partitions: set[TP],
-        timeout: float | None = None,  # noqa: ASYNC109 - Faust's own signature
-        max_records: int | None = None,
-    ) -> Any:
-        """Return what is fetched, at most ``max_records`` of each partition; wait only while nothing is."""
-        fetch, most = super()._fetch_records, cast("BatchConsumer", self.consumer).most_at_once(len(active_partitions))
-        records = await fetch(consumer, active_partitions, timeout=timeout, max_records=most)
-        others = {tp for tp in active_partitions if tp not in records} if records else ()
-        for tp in others:
-            cast("dict[TP, Any]", records).update(await fetch(consumer, {tp}, timeout=0, max_records=most))
-        return records
+    async def on_start(self) -> None:
+        """Start the consumer; nothing is fetched before it has a subscription."""
+        await super().on_start()
+        self._ensure_consumer()._fetcher._records = Unopened(check_crcs=self.app.conf.broker_check_crcs)  # noqa: SLF001 - no public door
 
 
 class BatchConsumer(stock.Consumer):
@@ -109,8 +104,8 @@ class BatchConsumer(stock.Consumer):
         self._max_batch: int = self.app.conf.broker_max_poll_records or _MAX_BATCH
         #: Batches handed on and not yet committed, oldest first: commits cover the acknowledged ones at the front.
         self._handed_on: dict[TP, deque[ConsumerMessage]] = {}
-        #: Fetched and not yet handed on, one fetch a partition.
-        self._waiting: dict[TP, list[ConsumerRecord]] = {}
+        #: Fetched and not yet handed on, one fetch a partition: the fetch size bounds what waits.
+        self._waiting: dict[TP, Fetched] = {}
         #: For a partition that was waited for in vain: where its log ended then.
         self._in_vain: dict[TP, int | None] = {}
         #: Held while reading is sent elsewhere; how often that was; whether it has to be, as something was dropped.
@@ -120,6 +115,8 @@ class BatchConsumer(stock.Consumer):
         #: Set while it is known where reading stands: not between an assignment and the seek that follows it.
         self._placed = asyncio.Event()
         self._assignments = 0
+        #: For each partition the first offset that was fetched of it since it was assigned.
+        self._begun: dict[TP, int] = {}
         self._draining = False
 
     def _new_consumer_thread(self) -> Any:
@@ -132,6 +129,7 @@ class BatchConsumer(stock.Consumer):
         self._assignments += 1
         self._placed.clear()
         self._waiting.clear()
+        self._begun.clear()
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:
@@ -150,24 +148,29 @@ class BatchConsumer(stock.Consumer):
                 self._placed.set()
 
     async def _seek_to_state(self) -> None:
-        transport = cast("BatchTransport", self.transport)
-        assigned = {tp for tp in self.assignment() if self.app.topics.acks_enabled_for(tp.topic)}
-        if transport.start_offset is None or not assigned:
-            return
-        first = await self.earliest_offsets(*assigned)
+        ask = cast("BatchTransport", self.transport).start_offset
+        ours = sorted(ensure_TP(tp) for tp in self.assignment() if self.app.topics.acks_enabled_for(tp.topic))
         starts: dict[TP, int] = {}
-        for tp in map(ensure_TP, sorted(assigned)):
-            starts[tp] = await transport.start_offset(tp, self._committed_offset[tp], int(first[tp]))
-        await self.seek_wait(starts)  # in the thread that fetches: beside a fetch, a seek could be overwritten
-        self._read_offset.update(starts)
+        if ask is not None and ours:
+            first = await self.earliest_offsets(*ours)
+            for tp in ours:
+                starts[tp] = await ask(tp, self._committed_offset[tp], int(first[tp]))
+        elif ask is None:  # Faust leaves a partition where it was if the group has no offset for it
+            starts = {tp: self._begun[tp] for tp in ours if tp in self._begun and self._committed_offset[tp] is None}
+        if starts:
+            await self.seek_wait(starts)  # in the thread that fetches: beside a fetch, a seek could be overwritten
+            self._read_offset.update(starts)
 
     async def _seek_again(self) -> None:
         """Seek because something was dropped; where partitions move meanwhile, the seek that follows will do."""
-        assignments, generation = self._assignments, self.app.consumer_generation_id
+        if not self.assignment():
+            self._astray = False
+            return
+        before = self.app.consumer_generation_id, self._assignments
         try:
             await self.perform_seek()
         except IllegalStateError:
-            if (assignments, generation) == (self._assignments, self.app.consumer_generation_id):
+            if before == (self.app.consumer_generation_id, self._assignments):
                 raise
 
     # -- handing on
@@ -205,10 +208,11 @@ class BatchConsumer(stock.Consumer):
         while not self.should_stop:
             if not self.flow_active:
                 await self.wait(cast("Any", self.can_resume_flow))
-            async with self._seeking:
-                moves = self._moves()
-            if not self._placed.is_set() and not await self._is_placed():
+            if not await self._is_placed():
                 return
+            if not self.flow_active:
+                continue
+            moves = self._moves()
             active = self._get_active_partitions()
             wanted = self._wanted(active)
             ready = any(tp in active for tp in self._waiting)
@@ -217,14 +221,19 @@ class BatchConsumer(stock.Consumer):
                 return
             records, _ = await self._wait_next_records(timeout=_PATIENCE_S if ready else 1.0)
             await asyncio.sleep(0)  # a fetch that is always ready must not starve the loop
+            for tp, parts in records.items() if records else ():
+                self._begun.setdefault(ensure_TP(tp), parts[0][0])
             if moves != self._moves():
-                self._astray = True  # nobody knows whether these were read before the seek or after it
+                self._astray |= bool(records)  # nobody knows whether these were read before the seek or after it
                 return
-            if not records or self.should_stop:
-                self._in_vain.update({ensure_TP(tp): self.highwater(tp) for tp in behind if ready})
+            if not records:
+                if ready and self.flow_active:
+                    self._in_vain.update({ensure_TP(tp): self.highwater(tp) for tp in behind})
                 return
-            for tp, fetched in records.items():
-                self._waiting[ensure_TP(tp)] = fetched
+            for tp, parts in records.items():
+                fetched = Fetched(ensure_TP(tp), parts)
+                if fetched.first() is not None:
+                    self._waiting[ensure_TP(tp)] = fetched
 
     def _moves(self) -> tuple[int, int, int]:
         """Return what changes when reading goes elsewhere."""
@@ -232,17 +241,10 @@ class BatchConsumer(stock.Consumer):
 
     async def _is_placed(self) -> bool:
         """Wait for the seek that follows an assignment; if Faust gave it up, ask for it ourselves."""
-        await self.wait(cast("Any", self._placed), timeout=_PLACING_S)
-        if not self._placed.is_set() and not self._seeking.locked():
-            self._astray = True
+        if not self._placed.is_set():
+            await self.wait(cast("Any", self._placed), timeout=_PLACING_S)
+            self._astray |= not self._placed.is_set() and not self._seeking.locked()
         return self._placed.is_set()
-
-    def most_at_once(self, partitions: int) -> int:
-        """Return how many records of each of so many partitions may come with one fetch.
-
-        Whole batches, so that what waits here is bounded: 8 batches, or one a partition where there are more of them.
-        """
-        return self._max_batch * max(1, _AHEAD // max(len(self._get_active_partitions()), partitions, 1))
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's own signature
         wanted = self._wanted(active_partitions or set())
@@ -270,20 +272,21 @@ class BatchConsumer(stock.Consumer):
     def _oldest(self) -> TP | None:
         """Return the partition whose first waiting record is the oldest: no partition runs ahead of the others."""
         active = {ensure_TP(tp) for tp in self._get_active_partitions()}
-        ready = [(records[0].timestamp, tp) for tp, records in self._waiting.items() if tp in active]
+        first = ((fetched.first(), tp) for tp, fetched in self._waiting.items() if tp in active)
+        ready = [(record.timestamp, tp) for record, tp in first if record is not None]
         return min(ready)[1] if ready else None
 
     async def _hand_on(self, tp: TP) -> None:
         """Hand on the oldest of what waits of a partition: all of it, up to a batch's bound."""
-        waiting = self._waiting.pop(tp)
-        expected = self._read_offset[tp]
-        if expected is not None and waiting[0].offset < expected:
-            waiting = [record for record in waiting if record.offset >= expected]
-        if not waiting:
+        waiting = self._waiting[tp]
+        records, expected = waiting.take(self._max_batch), self._read_offset[tp]
+        if waiting.first() is None:
+            del self._waiting[tp]
+        if expected is not None and records and records[0].offset < expected:
+            records = [record for record in records if record.offset >= expected]
+        if not records:
             return
-        batch = Batch(tp, waiting[: self._max_batch])
-        if len(waiting) > self._max_batch:
-            self._waiting[tp] = waiting[self._max_batch :]
+        batch = Batch(tp, records)
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
         message = self._batch_message(batch)
         self._handed_on.setdefault(tp, deque()).append(message)

@@ -93,6 +93,7 @@ def open_store(settings: Settings) -> RedisStore:
         prefix=settings.redis.key_prefix,
         retry_budget_s=settings.worker.retry_budget_s,
         cluster=settings.redis.cluster,
+        compiled=can_compile(),
         **redis_options(settings.redis),
     )
 

@@ -32,6 +32,7 @@ def worker_rules(settings: Settings) -> WorkerRules:
         trends_interval_s=settings.worker.trends_interval_s,
         health_port=settings.worker.health_port,
         unknown_items=settings.lists.unknown_items,
+        debounce_ms=settings.lists.debounce_ms,
         ssl_context=kafka_ssl_context(kafka),
         sasl_mechanism=kafka.sasl_mechanism,
         sasl_username=kafka.sasl_username,

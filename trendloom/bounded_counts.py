@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CHUNK", "BoundedCounts"]
+__all__ = ["CHUNK", "BoundedCounts", "checked_pairs"]
 
 #: ``add`` cuts a row after this many columns: the same rule as in Redis.
 CHUNK = 64
@@ -97,6 +97,34 @@ class BoundedCounts:
         self._counts[slot, : column.size] = np.asarray(counts, np.int32)[order]
         self._length[slot] = column.size
 
+    def set_rows(
+        self, rows: npt.ArrayLike, lengths: npt.ArrayLike, columns: npt.ArrayLike, counts: npt.ArrayLike
+    ) -> None:
+        """Replace rows (R,), each once, by what the store says: columns and counts (C,), ``lengths`` (R,) of each.
+
+        Raises ``ValueError`` if one is longer than the limit.
+
+        >>> counts = BoundedCounts(keep=2, limit=3)
+        >>> counts.set_rows([7, 8], [2, 1], [1, 2, 5], [10, 20, 30])
+        >>> counts.row(7), counts.row(8)
+        ({1: 10, 2: 20}, {5: 30})
+        """
+        row, length = np.asarray(rows, np.int64), np.asarray(lengths, np.int64)
+        if row.size == 0:
+            return
+        if int(length.max()) > self.limit:
+            at = int(length.argmax())
+            msg = f"row {row[at]} holds {length[at]} columns, more than the limit of {self.limit}"
+            raise ValueError(msg)
+        slots = self._slots(row)
+        self._columns[slots] = -1
+        self._counts[slots] = 0
+        self._length[slots] = length
+        place = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
+        slot = np.repeat(slots, length)
+        self._columns[slot, place] = columns
+        self._counts[slot, place] = counts
+
     def row(self, row: int) -> dict[int, int]:
         """Return one row as a dictionary, column to count."""
         slot = self._slot[row] if 0 <= row < self._slot.size else -1
@@ -165,15 +193,9 @@ class BoundedCounts:
     def _count_checked(
         self, rows: npt.ArrayLike, columns: npt.ArrayLike, weights: npt.ArrayLike, *, both: bool
     ) -> None:
-        row, column, weight = (np.array(values, np.int64) for values in (rows, columns, weights))  # of one layout
-        if not row.shape == column.shape == weight.shape:
-            msg = f"{row.shape} rows, {column.shape} columns, {weight.shape} weights"
-            raise ValueError(msg)
+        row, column, weight = checked_pairs(rows, columns, weights)
         if row.size == 0:
             return
-        if min(row.min(), column.min()) < 0:
-            msg = f"rows and columns are numbers from 0 on, got {min(row.min(), column.min())}"
-            raise ValueError(msg)
         if self._kernel is not None:
             self._count_compiled(self._kernel, row, column, weight, 2 if both else 1)
         elif both:
@@ -239,3 +261,18 @@ class BoundedCounts:
         self._columns[slot, : len(held)] = list(held.keys())
         self._counts[slot, : len(held)] = list(held.values())
         self._length[slot] = len(held)
+
+
+def checked_pairs(rows: npt.ArrayLike, columns: npt.ArrayLike, weights: npt.ArrayLike) -> tuple[Ints, Ints, Ints]:
+    """Return copies (P,) of pairs and their weights, all of one type and layout, as kernels are compiled for.
+
+    Raises ``ValueError`` if they are not of one shape, or a row or a column is negative.
+    """
+    row, column, weight = (np.array(values, np.int64) for values in (rows, columns, weights))
+    if not row.shape == column.shape == weight.shape:
+        msg = f"{row.shape} rows, {column.shape} columns, {weight.shape} weights"
+        raise ValueError(msg)
+    if row.size and min(row.min(), column.min()) < 0:
+        msg = f"rows and columns are numbers from 0 on, got {min(row.min(), column.min())}"
+        raise ValueError(msg)
+    return row, column, weight

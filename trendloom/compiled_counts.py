@@ -6,48 +6,19 @@ of :mod:`trendloom.bounded_counts`, which is the reference and to be read next.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 __all__ = ["count_pairs"]
 
 #: Compiled once and kept on disk; other threads may run meanwhile. Rows are addressed by ``np.uintp``, as an index that
 #: may be negative costs a test, and all sums are int32: so sixteen columns are looked at by one instruction.
 jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+#: For what is called once for each pair: handing arrays on would cost as much as the work.
 inlined = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 
 #: A row is searched in whole steps of this many columns, as far as it is that wide: the rest would go one by one.
 _STEP = 64
-#: Rows are asked for this many pairs before they are needed, or each would be waited for (a third of the time,
-#: measured at 10,000 rows).
-_AHEAD = 4
-_LINE = 16  # int32 in a cache line
-
-
-def _prefetching(_context, table, row, place):
-    """Ask the memory for a cache line that will be written to; nothing waits for it."""
-
-    def generate(context, builder, signature, arguments):
-        kind = signature.args[0]
-        array = context.make_array(kind)(context, builder, arguments[0])
-        address = cgutils.get_item_pointer(context, builder, kind, array, arguments[1:], wraparound=False)
-        address = builder.bitcast(address, ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        asked = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, asked, "llvm.prefetch.p0")
-        builder.call(function, [address, number(1), number(3), number(1)])  # to write, keep near, data
-        return context.get_dummy_value()
-
-    return types.void(table, row, place), generate
-
-
-_prefetch: Any = intrinsic(_prefetching)
 
 
 @inlined
@@ -133,19 +104,6 @@ def _count(columns, counts, lengths, slot, column, weight, keep):
     lengths[at] = length
 
 
-@inlined
-def _ask_for(slots, columns, counts, lengths, row):
-    """Have a row fetched that will be needed soon."""
-    if row >= slots.size or slots[np.uintp(row)] < 0:
-        return
-    at = np.uintp(slots[np.uintp(row)])
-    length = np.int64(lengths[at])
-    for place in range(0, length + 1, _LINE):
-        _prefetch(columns, at, np.uintp(place))
-    _prefetch(counts, at, np.uintp(0))
-    _prefetch(counts, at, np.uintp(length))
-
-
 @jit
 def count_pairs(
     slots,
@@ -171,12 +129,6 @@ def count_pairs(
         row, column = one[np.uintp(pair)], other[np.uintp(pair)]
         if row >= slots.size or (directions == 2 and column >= slots.size) or used + 2 > lengths.size:
             return pair, used
-        if pair + _AHEAD < one.size:
-            later = np.uintp(pair + _AHEAD)
-            if one[later] != row:
-                _ask_for(slots, columns, counts, lengths, one[later])
-            if directions == 2:
-                _ask_for(slots, columns, counts, lengths, other[later])
         if slots[np.uintp(row)] < 0:
             slots[np.uintp(row)] = used
             used += 1

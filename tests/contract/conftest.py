@@ -11,6 +11,7 @@ import pytest
 
 from trendloom.state.in_process import InProcessStore
 from trendloom.state.on_redis import connect
+from trendloom.state.on_redis_items import FoldingPace
 from trendloom.state.store import Store
 
 _serial = itertools.count()
@@ -29,12 +30,13 @@ class Place:
         return Place(self.kind, self.url, f"t{next(_serial)}")
 
     @contextlib.asynccontextmanager
-    async def worker(self) -> AsyncIterator[Store]:
+    async def worker(self, pace: FoldingPace | None = None) -> AsyncIterator[Store]:
         """A worker's own connection to this state."""
         if not self.url:
             yield self.shared
             return
-        store = connect(self.url, prefix=self.prefix, cluster=self.kind == "cluster", retry_budget_s=5.0)
+        cluster = self.kind == "cluster"
+        store = connect(self.url, prefix=self.prefix, cluster=cluster, retry_budget_s=5.0, pace=pace)
         try:
             yield store
         finally:

@@ -59,6 +59,7 @@ class Reader:
         start_offset: StartOffset | None = None,
         commit_every: int | None = None,
         queue: int = 8,
+        fetch_bytes: int = 1 << 20,
     ) -> None:
         self.topic = topic
         self.acks = acks
@@ -78,6 +79,7 @@ class Reader:
             origin=None,
             web_enabled=False,
             broker_max_poll_records=AT_ONCE,
+            consumer_max_fetch_size=fetch_bytes,
             broker_commit_interval=600.0,  # a test says when
             broker_commit_every=commit_every,
             broker_heartbeat_interval=0.5,
@@ -123,6 +125,14 @@ class Reader:
 
     def offsets(self, partition: int = 0) -> list[int]:
         return [record.offset for record in self.seen if record.partition == partition]
+
+    async def read(self) -> int:
+        """Return how many records were taken out of aiokafka, of a topic that is read from its beginning."""
+        return sum([await self.consumer.position(self.topic.tp(n)) for n in range(self.topic.width)])
+
+    def ready_in_aiokafka(self) -> int:
+        """Return of how many partitions aiokafka holds a fetch that nobody took: it fetches no more of these."""
+        return len(self.consumer._thread._consumer._fetcher._records)
 
     def partitions(self) -> set[int]:
         return {tp.partition for tp in self.consumer.assignment()}
@@ -173,7 +183,9 @@ class Topic:
     def tp(self, partition: int = 0) -> TP:
         return TP(self.name, partition)
 
-    async def send(self, count: int, partitions: Sequence[int] | None = None, **settings: Any) -> list[Record]:
+    async def send(
+        self, count: int, partitions: Sequence[int] | None = None, *, padding: bytes = b"", **settings: Any
+    ) -> list[Record]:
         """Send so many records to each of these partitions (all), in turn; return them as they should be read."""
         sent: list[tuple[Awaitable[Any], bytes, bytes, list[tuple[str, bytes]], int]] = []
         producer = AIOKafkaProducer(bootstrap_servers=self.broker, **settings)
@@ -182,7 +194,7 @@ class Topic:
             for _ in range(count):
                 for partition in range(self.width) if partitions is None else partitions:
                     number = next(self._serial)
-                    key, value, headers = b"k%d" % (number % 7), b"value %d" % number, [("n", b"%d" % number)]
+                    key, value, headers = b"k%d" % (number % 7), b"value %d" % number + padding, [("n", b"%d" % number)]
                     at_ms = 1_600_000_000_000 + number
                     place = await producer.send(
                         self.name, value, key=key, partition=partition, timestamp_ms=at_ms, headers=headers

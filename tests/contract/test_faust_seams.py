@@ -1,6 +1,6 @@
-"""The seams of Faust that ``agents/batch_transport.py`` and ``agents/belt.py`` hang on are what they were when written.
+"""The seams of Faust and aiokafka that ``agents/batch_transport.py`` and ``agents/belt.py`` hang on are what they were.
 
-A new Faust fails here, with the name of what moved. Then: read its new source, compare it with what is said below,
+A new version fails here, with the name of what moved. Then: read its new source, compare it with what is said below,
 correct our subclass, run ``test_batch_transport.py`` on both engines, and only then take over version and digest.
 """
 
@@ -14,6 +14,7 @@ from importlib.metadata import requires, version
 from typing import Any, cast
 
 import pytest
+from aiokafka.consumer import fetcher
 from faust.app.base import App
 from faust.channels import Channel
 from faust.serializers.schemas import Schema
@@ -55,7 +56,6 @@ SEAMS: list[tuple[str, Any, str]] = [
         "BatchConsumer.drain: what is acknowledged is committed at the end",
     ),
     ("2b4ceebd23deb7ee", consumer.Consumer.perform_seek, "BatchConsumer.perform_seek, which goes on from there"),
-    ("7c61d5bd222aef82", consumer.Consumer.seek, "BatchConsumer.perform_seek: a seek to 0 forgets what was read"),
     (
         "aa77389dc23a1981",
         consumer.Consumer.stop_flow,
@@ -68,7 +68,11 @@ SEAMS: list[tuple[str, Any, str]] = [
         consumer.Consumer.on_partitions_revoked,
         "BatchConsumer.on_partitions_revoked, which goes on to it",
     ),
-    ("c07feb1175f7dcf1", consumer.Consumer.on_partitions_assigned, "BatchConsumer._wanted: what is active"),
+    (
+        "c07feb1175f7dcf1",
+        consumer.Consumer.on_partitions_assigned,
+        "BatchConsumer.on_partitions_assigned, which goes on to it, and _wanted: what is active",
+    ),
     ("edcee17978c41d8d", consumer.Consumer.on_buffer_full, "BatchConsumer.on_buffer_full, which does nothing instead"),
     ("c5f80b096c715169", consumer.Consumer.on_buffer_drop, "BatchConsumer.on_buffer_drop, which does nothing instead"),
     (
@@ -97,6 +101,12 @@ SEAMS: list[tuple[str, Any, str]] = [
         aiokafka.AIOKafkaConsumerThread.seek_to_committed,
         "BatchConsumer.perform_seek: a partition without an offset is not moved",
     ),
+    (
+        "98f8aa716db26656",
+        aiokafka.AIOKafkaConsumerThread._seek_wait,
+        "BatchConsumer.perform_seek: a seek to 0 forgets what was read",
+    ),
+    ("675d03707bbecd3c", aiokafka.AIOKafkaConsumerThread.on_start, "_Thread.on_start: the fetcher is made there"),
     ("70ded0e719100a3f", ConductorCompiler.build, "BatchConsumer._hand_on: what waiting for the callback means"),
     (
         "c1abd58dcb37f0a2",
@@ -109,6 +119,18 @@ SEAMS: list[tuple[str, Any, str]] = [
         "BatchConsumer.perform_seek, which it calls before the flow goes on",
     ),
     ("23acdb8014782be1", cast("Any", Channel.queue).fget, "agents.belt.Belt.queue, which replaces it"),
+    (
+        "d7db13f06de8248c",
+        fetcher.FetchResult,
+        "agents.fetched.Unopened, which puts packed batches in place of its records",
+    ),
+    (
+        "047f7fc3f005c220",
+        fetcher.PartitionRecords._unpack_records,
+        "agents.fetched.Parts, which skips what this skips",
+    ),
+    ("e20ce0c8117f12d2", fetcher.Fetcher.fetched_records, "agents.fetched.Unopened, which it takes results from"),
+    ("10c45c3c873d9c50", fetcher.Fetcher.seek_to, "agents.fetched.Unopened, from which it drops a result"),
     ("2e1724f7a6a7d248", Schema.loads_key, "BatchSchema.loads_key, which replaces it"),
     ("d5a89118ae853bec", Schema.loads_value, "BatchSchema.loads_value, which replaces it"),
 ]

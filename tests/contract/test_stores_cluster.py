@@ -20,7 +20,7 @@ from trendloom.errors import StateLost
 from trendloom.events import Purchase
 from trendloom.state.columns import Arrival
 from trendloom.state.fold import customers_of, prepare
-from trendloom.state.on_redis import Script
+from trendloom.state.on_redis_asking import Script
 from trendloom.state.on_redis_cluster import ClusterStore
 from trendloom.state.rules import StateRules
 from trendloom.state.store import Change, Outcome, Partition, journal_entries
@@ -43,7 +43,7 @@ class MortalStore(ClusterStore):
 
     scripts_left: float = float("inf")
 
-    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    async def _run(self, script: Script, keys: Sequence[str | bytes], args: Sequence[Any]) -> Any:
         if self.scripts_left <= 0:
             raise Killed
         self.scripts_left -= 1

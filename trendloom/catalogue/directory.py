@@ -24,9 +24,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from trendloom.catalogue.garment import GENDERS, Catalogue
+from trendloom.catalogue.tensors import map_tensors
+from trendloom.catalogue.texts import Texts
 from trendloom.catalogue.thumbnails import Thumbnails
 from trendloom.errors import CatalogueError
 
@@ -71,14 +72,14 @@ def load_catalogue(path: Path | str, *, verify: bool = True) -> Catalogue:
         raise CatalogueError(f"The manifest in {directory} was changed: its fingerprint does not match. {_AGAIN}")
     try:
         items = pq.read_table(directory / "items.parquet")
-        embeddings = load_file(directory / "embeddings.safetensors")
-        neighbours = load_file(directory / "neighbours.safetensors")
+        embeddings = map_tensors(directory / "embeddings.safetensors")
+        neighbours = map_tensors(directory / "neighbours.safetensors")
         catalogue = Catalogue(
             fingerprint=manifest["fingerprint"],
-            item_ids=_texts(items, "item_id"),
-            titles=_texts(items, "title"),
-            colours=_texts(items, "colour"),
-            product_types=_texts(items, "product_type"),
+            item_ids=[value or "" for value in items["item_id"].to_pylist()],
+            titles=Texts(items["title"]),
+            colours=Texts(items["colour"]),
+            product_types=Texts(items["product_type"]),
             category=_column(items, "category", np.int16),
             category_names=tuple(manifest["category_names"]),
             gender=_column(items, "gender", np.int8),
@@ -152,10 +153,6 @@ def _check_file(path: Path, told: Mapping[str, Any], *, hashed: bool) -> None:
 
 def _column(items: pa.Table, name: str, kind: type[_Number]) -> npt.NDArray[_Number]:
     return np.ascontiguousarray(items[name].to_numpy(), dtype=kind)
-
-
-def _texts(items: pa.Table, name: str) -> list[str]:
-    return [value or "" for value in items[name].to_pylist()]
 
 
 def _thumbnails(directory: Path, listed: Mapping[str, Any]) -> Thumbnails:

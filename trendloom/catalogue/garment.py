@@ -6,7 +6,7 @@ Read next: :mod:`trendloom.catalogue.directory` for the files, :mod:`trendloom.c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,9 +33,9 @@ class Catalogue:
     fingerprint: str
     item_ids: list[str]
     #: For people: a title, a colour ("" = unknown) and a garment type for each item.
-    titles: list[str]
-    colours: list[str]
-    product_types: list[str]
+    titles: Sequence[str]
+    colours: Sequence[str]
+    product_types: Sequence[str]
     #: (N,) codes into ``category_names``.
     category: npt.NDArray[np.int16]
     category_names: tuple[str, ...]

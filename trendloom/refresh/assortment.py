@@ -7,6 +7,7 @@ catalogue does not know are unknown in every respect, and can still be counted a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from trendloom.relevance.features import ItemFeatures
 __all__ = ["features_by_number"]
 
 Ints = npt.NDArray[np.int64]
+Number = TypeVar("Number", bound=np.generic)
+_ROWS = 65_536
 
 
 def features_by_number(
@@ -25,39 +28,45 @@ def features_by_number(
     """Return the catalogue's features for item numbers 0 .. size - 1.
 
     ``number_of_row`` (N,) is the item number of each row; ``stores`` gives each store's (latitude, longitude) in
-    degrees.
+    degrees. Where numbers and rows are the same, as they are in a state that has seen no other catalogue, the arrays
+    are the catalogue's own.
     """
-    row_of = np.full(size, -1, np.int64)
-    row_of[number_of_row] = np.arange(number_of_row.size)
-    known = row_of >= 0
-    rows = row_of[known]
+    as_it_is = number_of_row.size == size and bool((number_of_row == np.arange(size)).all())
+    number_or_none = np.append(number_of_row, -1).astype(np.int32)  # row -1 has no number either
 
-    def spread(values: npt.NDArray[np.generic], missing: float) -> npt.NDArray[np.generic]:
+    def spread(values: npt.NDArray[Number], missing: float) -> npt.NDArray[Number]:
+        if as_it_is:
+            return values
         out = np.full((size, *values.shape[1:]), missing, values.dtype)
-        out[known] = values[rows]
+        out[number_of_row] = values
         return out
 
     def numbered(table: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        return np.where(table >= 0, number_of_row[table], -1).astype(np.int32)
+        if as_it_is:
+            return table
+        out = np.full((size, *table.shape[1:]), -1, np.int32)
+        for start in range(0, len(table), _ROWS):  # some rows at a time: no second table beside the first
+            out[number_of_row[start : start + _ROWS]] = number_or_none[table[start : start + _ROWS]]
+        return out
 
     names = list(stores)
     place = np.array([names.index(name) if name in stores else -1 for name in catalogue.store_ids] + [-1], np.int16)
     table = catalogue.table_embeddings
     return ItemFeatures(
-        category=spread(catalogue.category, -1),  # type: ignore[arg-type]
+        category=spread(catalogue.category, -1),
         category_names=catalogue.category_names,
-        gender=spread(catalogue.gender, 0),  # type: ignore[arg-type]
-        product=spread(catalogue.product, -1),  # type: ignore[arg-type]
-        view_group=spread(catalogue.view_group, -1),  # type: ignore[arg-type]
-        group=spread(catalogue.transition_group, -1),  # type: ignore[arg-type]
-        store=spread(place[catalogue.store], -1),  # type: ignore[arg-type]
+        gender=spread(catalogue.gender, 0),
+        product=spread(catalogue.product, -1),
+        view_group=spread(catalogue.view_group, -1),
+        group=spread(catalogue.transition_group, -1),
+        store=spread(place[catalogue.store], -1),
         store_latitude_deg=np.array([stores[name][0] for name in names], np.float64),
         store_longitude_deg=np.array([stores[name][1] for name in names], np.float64),
-        photo_row=spread(catalogue.photo_row, -1),  # type: ignore[arg-type]
+        photo_row=spread(catalogue.photo_row, -1),
         photo_embeddings=catalogue.photo_embeddings,
-        table_embeddings=None if table is None else spread(table, 0.0),  # type: ignore[arg-type]
-        neighbours=spread(numbered(catalogue.neighbours), -1),  # type: ignore[arg-type]
-        neighbour_similarity=spread(catalogue.neighbour_similarity, 0.0),  # type: ignore[arg-type]
-        lowest=spread(numbered(catalogue.lowest), -1),  # type: ignore[arg-type]
-        lowest_similarity=spread(catalogue.lowest_similarity, 0.0),  # type: ignore[arg-type]
+        table_embeddings=None if table is None else spread(table, 0.0),
+        neighbours=numbered(catalogue.neighbours),
+        neighbour_similarity=spread(catalogue.neighbour_similarity, 0.0),
+        lowest=numbered(catalogue.lowest),
+        lowest_similarity=spread(catalogue.lowest_similarity, 0.0),
     )

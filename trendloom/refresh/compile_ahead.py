@@ -10,10 +10,13 @@ import asyncio
 import importlib.util
 import time
 
+import numpy as np
+
 from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.refresh.refresher import Refresher
 from trendloom.refresh.scorer import ListRules
 from trendloom.relevance.presets import PRESETS
+from trendloom.relevance.transitions import Transitions
 from trendloom.state.in_process import InProcessStore
 from trendloom.state.rules import StateRules
 
@@ -24,6 +27,7 @@ def compile_ahead() -> bool:
     """Compile what a worker needs, or read what was compiled before; return False where numba is not installed."""
     if importlib.util.find_spec("numba") is None:
         return False
+    Transitions(product=np.zeros(0, np.int64), group=np.zeros(0, np.int64), compiled=True)  # and the counts it holds
     refresher = Refresher(
         InProcessStore(),
         load_catalogue(demo_catalogue_path()),

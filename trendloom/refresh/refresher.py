@@ -60,8 +60,9 @@ class Refresher:
     """Owns a worker's copy of the items and takes batches through it.
 
     ``begin`` batches one after the other, each when the one before is ``written``; ``score`` and then ``settle`` them
-    in the same order, as far behind as you like (``apply`` is ``begin`` and ``written`` in one). With ``compiled``
-    batches are folded, scored and written as JSON by compiled kernels (they need numba), else by their plain forms.
+    in the same order, as far behind as you like, and ``fold_some`` now and then (``apply`` is ``begin``, ``written``
+    and ``fold_some`` in one). With ``compiled`` batches are folded, scored and written as JSON by compiled kernels
+    (they need numba), else by their plain forms.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Refresher:
         self._follow_every_s = follow_every_s
         self._monotonic = monotonic
         self._followed_at_s = monotonic()
-        self.mirror = Mirror(state_rules, capacity=max(1024, 2 * len(catalogue)))
+        self.mirror = Mirror(state_rules, capacity=max(1024, 2 * len(catalogue)), compiled=compiled)
         self.epoch = -1
         self._applied: dict[Partition, int] = {}
         self._unforgotten: dict[Partition, list[int]] = {}
@@ -167,7 +168,12 @@ class Refresher:
         """
         applied = await self.begin(partition, arrivals, first_offset=first_offset, last_offset=last_offset)
         await applied.written()
+        await self.fold_some()
         return applied
+
+    async def fold_some(self) -> None:
+        """Let the store fold a little of what was changed: once for each batch, when nothing waits for it."""
+        await self._store.fold_some()
 
     async def begin(
         self, partition: Partition, arrivals: Sequence[Arrival], *, first_offset: int, last_offset: int

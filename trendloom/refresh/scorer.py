@@ -168,7 +168,7 @@ class Scorer:
         return enough and for_s >= _STANDING_COST * self._standing_took_s
 
     def _learn(self, rows: Ints, columns: Ints, weights: Ints) -> None:
-        self._dynamics.transitions.learn(rows, columns, weights)
+        self._dynamics.transitions.learn_pairs(rows, columns, weights)
 
     def _rebuild(self) -> None:
         mirror, rules = self._mirror, self._rules
@@ -192,6 +192,7 @@ class Scorer:
                 group=self._features.group,
                 keep=rules.co_purchase_keep,
                 limit=rules.co_purchase_limit,
+                compiled=self._compiled,
             ),
         )
         self._standing = None

@@ -104,7 +104,9 @@ class ItemFeatures:
     def exists(self) -> npt.NDArray[np.bool_]:
         """Which numbers (N,) the catalogue says anything of; the others are spare capacity or unknown to it."""
         said = (self.category >= 0) | (self.product >= 0) | (self.photo_row >= 0) | (self.group >= 0)
-        return np.asarray(said | (self.neighbours >= 0).any(axis=1))
+        others = np.flatnonzero(~said)
+        said[others] = (self.neighbours[others] >= 0).any(axis=1)
+        return np.asarray(said)
 
     @cached_property
     def n_groups(self) -> int:

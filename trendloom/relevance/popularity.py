@@ -11,9 +11,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["decayed", "percentile_ranks", "rising"]
+__all__ = ["decayed", "percentile_ranks", "ranks_in_order", "rising"]
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 def decayed(score: npt.ArrayLike, half_life_s: float, landmark_ms: int, at_ms: npt.ArrayLike) -> Floats:
@@ -65,15 +66,24 @@ def percentile_ranks(scores: npt.ArrayLike) -> Floats:
     [0.125, 0.875, 0.5, 0.5, 0.0]
     """
     score = np.asarray(scores, np.float64)
-    ranks = np.zeros(score.size)
     sold = np.flatnonzero(score > -np.inf)
-    if sold.size == 0:
-        return ranks
     order = sold[np.argsort(score[sold])]
-    value = score[order]
-    change = np.flatnonzero(value[1:] != value[:-1]) + 1
-    starts = np.concatenate([[0], change])
-    ends = np.concatenate([change, [value.size]])
-    middle = (starts + ends) / (2.0 * value.size)
-    ranks[order] = np.repeat(middle, ends - starts)
+    return ranks_in_order(order[::-1], score[order[::-1]], score.size)
+
+
+def ranks_in_order(order: Ints, score: Floats, size: int) -> Floats:
+    """Return the percentiles (size,) of :func:`percentile_ranks` for items that are in order already.
+
+    ``order`` (S,) holds the sold items, best first, and ``score`` (S,) their scores; only which of them are equal
+    matters.
+
+    >>> ranks_in_order(np.array([1, 3, 2, 0]), np.array([3.0, 2.0, 2.0, 1.0]), 5).tolist()
+    [0.125, 0.875, 0.5, 0.5, 0.0]
+    """
+    ranks = np.zeros(size)
+    change = np.flatnonzero(score[1:] != score[:-1]) + 1
+    starts, ends = np.append(0, change), np.append(change, order.size)
+    if order.size:
+        middle = (2 * order.size - starts - ends) / (2.0 * order.size)
+        ranks[order] = np.repeat(middle, ends - starts)
     return ranks

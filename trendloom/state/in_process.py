@@ -19,12 +19,14 @@ from trendloom.state.store import (
     STATE_LOST,
     Before,
     Change,
+    Changes,
+    ItemChange,
     ItemRows,
     JournalEntry,
     Outcome,
     Partition,
     Population,
-    Touched,
+    Snapshot,
     journal_entries,
 )
 
@@ -34,7 +36,7 @@ Ints = npt.NDArray[np.int64]
 Journal = npt.NDArray[np.void]
 
 #: How many batches a worker may lag behind others, who share this store, before it has to read all items again.
-_TOUCHED_BATCHES = 256
+_KEPT_CHANGES = 256
 
 
 class InProcessStore:
@@ -57,7 +59,7 @@ class InProcessStore:
         self._co = BoundedCounts()
         self._population = Population(0, 0.0)
         self._topic_ids: dict[str, str] = {}
-        self._touched: deque[tuple[str, Ints]] = deque(maxlen=_TOUCHED_BATCHES)
+        self._changes: deque[tuple[str, ItemChange]] = deque(maxlen=_KEPT_CHANGES)
         self._batches = 0
 
     async def open(self, rules: StateRules, now_ms: int) -> int:
@@ -121,13 +123,13 @@ class InProcessStore:
         for number, purchases, slow, fast in rows:
             had, had_slow, had_fast = self._items.get(number, (0, -math.inf, -math.inf))
             self._items[number] = (had + purchases, _log_add(had_slow, slow), _log_add(had_fast, fast))
-        self._co.add(*items.both_ways())
+        self._co.count_pairs(items.rows, items.columns, items.weights)
         self._population = Population(
             self._population.purchases + int(items.purchases.sum()),
             self._population.percentile_sum + items.percentile_sum,
         )
-        if items.numbers.size:
-            self._touched.append((worker, np.union1d(items.numbers, items.columns)))
+        if items.numbers.size or items.rows.size:
+            self._changes.append((worker, items))
             self._batches += 1
         return Outcome.APPLIED
 
@@ -142,27 +144,38 @@ class InProcessStore:
         chosen = numbers.tolist()
         values = [self._items.get(number, (0, -math.inf, -math.inf)) for number in chosen]
         table = np.array(values, np.float64).reshape(-1, 3)
+        columns, units = self._co.gather(numbers)
+        held = columns >= 0
         return ItemRows(
             numbers=numbers,
             purchases=table[:, 0].astype(np.int64),
             initial=np.array([self._initial.get(number, 0.0) for number in chosen], np.float64),
             slow=table[:, 1].copy(),
             fast=table[:, 2].copy(),
-            co_purchases=[self._co.row(number) for number in chosen],
+            lengths=held.sum(axis=1),
+            columns=columns[held],
+            units=units[held],
         )
+
+    async def snapshot(self) -> Snapshot:
+        """Return all items and totals as they are."""
+        return Snapshot(await self.items(), self._population, str(self._batches))
 
     async def population(self) -> Population:
         """Return the totals over all customers."""
         return self._population
 
-    async def touched(self, since: str | None, worker: str) -> Touched:
-        """Return what other workers, of those who share this store, changed since ``since``."""
-        position = str(self._batches)
-        missed = 0 if since is None else self._batches - int(since)
-        batches = list(self._touched)[-missed:] if missed else []
-        others = [numbers for name, numbers in batches if name != worker]
-        numbers = np.unique(np.concatenate(others)) if others else np.empty(0, np.int64)
-        return Touched(position, numbers, complete=missed <= len(self._touched))
+    async def changes(self, since: str, worker: str) -> Changes:
+        """Return what other workers, of those who share this store, added since ``since``."""
+        missed = self._batches - int(since)
+        if missed > len(self._changes):
+            return Changes(str(self._batches), [], complete=False)
+        batches = list(self._changes)[len(self._changes) - missed :]
+        return Changes(str(self._batches), [items for name, items in batches if name != worker], complete=True)
+
+    async def fold_some(self) -> bool:
+        """Nothing is due, ever: every change is applied at once."""
+        return False
 
     async def fences(self) -> dict[Partition, int]:
         """Return every fence."""

@@ -13,18 +13,14 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from trendloom.errors import StateLost
 from trendloom.state.customer import Customer
 from trendloom.state.fold import Fold, item_change
-from trendloom.state.on_redis import RedisStore, Script
-from trendloom.state.on_redis_packing import (
-    fence_field,
-    pack_co_purchases,
-    pack_items,
-    unpack_journal,
-)
+from trendloom.state.item_log import pack_items, pack_pairs
+from trendloom.state.on_redis import RedisStore
+from trendloom.state.on_redis_asking import CHUNK, Script
+from trendloom.state.on_redis_items import FoldingPace
+from trendloom.state.on_redis_packing import fence_field, unpack_journal
 from trendloom.state.rules import StateRules
 from trendloom.state.store import (
     Before,
@@ -41,7 +37,6 @@ from trendloom.state.store import (
 __all__ = ["ClusterStore"]
 
 _ATTEMPTS = 20
-_CHUNK = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +68,19 @@ class _Part(NamedTuple):
 class ClusterStore(RedisStore):
     """A :class:`~trendloom.state.store.Store` on a Redis Cluster; ``client`` is a ``redis.asyncio.RedisCluster``."""
 
-    def __init__(self, client: Any, *, prefix: str = "tl", retry_budget_s: float = 60.0) -> None:
-        super().__init__(client, prefix=prefix, retry_budget_s=retry_budget_s)
+    def __init__(
+        self,
+        client: Any,
+        *,
+        prefix: str = "tl",
+        retry_budget_s: float = 60.0,
+        compiled: bool = False,
+        pace: FoldingPace | None = None,
+    ) -> None:
+        super().__init__(client, prefix=prefix, retry_budget_s=retry_budget_s, compiled=compiled, pace=pace)
         self._begin_batch = Script.read("begin_batch-3")
         self._apply_customers = Script.read("batch_parts-0", "apply_customers-1")
-        self._apply_items = Script.read("batch_parts-0", "apply_items-7")
+        self._apply_items = Script.read("batch_parts-0", "apply_items-5")
 
     async def open(self, rules: StateRules, now_ms: int) -> int:
         """Begin the state, or check its rules, in every shard; return its epoch. Raises RulesChanged and StateLost."""
@@ -196,12 +199,10 @@ class ClusterStore(RedisStore):
         return parts
 
     async def _apply_part(self, partition: Partition, pending: _Pending, shard: int, part: _Part) -> tuple[int, bytes]:
-        keys = [self._keys.shard(shard)]
+        keys = [self._keys.shard(shard), *map(self._keys.customer, part.customers.ids)]
         args: list[Any] = [pending.epoch, fence_field(partition), pending.fence_before, pending.fence]
-        args += (len(part.customers), self._rules.customer_ttl_s, part.delta)
-        keys += map(self._keys.customer, part.customers.ids)
-        for expected, record in zip(part.customers.expected.tolist(), part.customers.records, strict=True):
-            args += (expected, record)
+        args += (self._rules.customer_ttl_s, part.customers.expected.astype("<u8").tobytes(), part.delta)
+        args += part.customers.records
         code, kept = await self._run(self._apply_customers, keys, args)
         return code, kept
 
@@ -209,27 +210,25 @@ class ClusterStore(RedisStore):
         self, partition: Partition, pending: _Pending, deltas: list[bytes], *, worker: str, forget: Sequence[int]
     ) -> dict[int, JournalEntry] | Outcome:
         bought, journal, pairs = _merge(deltas)
-        keys, rules, items = self._keys, self._rules, item_change(bought, pairs, self._rules)
-        named = [keys.meta, keys.fences, keys.popularity, keys.journal(partition), keys.touched]
-        named += (keys.co_purchase_prefix, keys.pending(partition))
+        keys, items = self._keys, item_change(bought, pairs, self._rules)
+        named = [keys.meta, keys.fences, keys.journal(partition), keys.changes, keys.pending(partition)]
         args = [
             pending.epoch,
             fence_field(partition),
             pending.fence_before,
             pending.fence,
-            pack_items(items),
-            pack_co_purchases(items),
-            rules.co_purchase_keep,
-            rules.co_purchase_limit,
-            repr(float(items.percentile_sum)),
-            len(bought),
             journal_of(journal).tobytes(),
             ",".join(map(str, forget)),
             worker,
-            np.union1d(items.numbers, items.columns).astype("<u4").tobytes(),
+            pack_items(items),
+            pack_pairs(items),
+            repr(float(items.percentile_sum)),
+            len(bought),
         ]
         # a fence that has moved: another worker has finished the batch, and from the same deltas
-        code = await self._run(self._apply_items, named, args)
+        code, unfolded = await self._run(self._apply_items, named, args)
+        if code == Outcome.APPLIED:
+            self._unfolded = max(unfolded, 0)
         return Outcome.EPOCH_MOVED if code == Outcome.EPOCH_MOVED else journal
 
     async def _read_items(self, partition: Partition, *, journal: bool) -> tuple[int, int, bytes | None, list[bytes]]:
@@ -285,9 +284,7 @@ class ClusterStore(RedisStore):
                     break
 
     async def _scan_node(self, node: Any, cursor: int, match: str) -> tuple[int, list[bytes]]:
-        cursors, found = await self._ask(
-            lambda: self._client.scan(cursor, match=match, count=_CHUNK, target_nodes=node)
-        )
+        cursors, found = await self._ask(lambda: self._client.scan(cursor, match=match, count=CHUNK, target_nodes=node))
         return cursors[node.name], found
 
     async def _records(self, keys: list[bytes]) -> list[bytes | None]:

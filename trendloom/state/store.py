@@ -23,6 +23,7 @@ __all__ = [
     "Before",
     "Bought",
     "Change",
+    "Changes",
     "CustomerChanges",
     "ItemChange",
     "ItemRows",
@@ -31,8 +32,8 @@ __all__ = [
     "Outcome",
     "Partition",
     "Population",
+    "Snapshot",
     "Store",
-    "Touched",
     "journal_entries",
     "journal_of",
 ]
@@ -44,6 +45,7 @@ STATE_LOST = (
 )
 
 Ints = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Journal = npt.NDArray[np.void]
 
@@ -131,14 +133,6 @@ class ItemChange:
     weights: Ints  # (P,) half-units: 2 for the same day, 1 otherwise
     percentile_sum: float
 
-    def both_ways(self) -> tuple[Ints, Ints, Ints]:
-        """Return the pairs as rows, columns and weights in both directions, each pair once, sorted."""
-        pairs = np.r_[self.rows, self.columns] << 32 | np.r_[self.columns, self.rows]
-        unique, groups = np.unique(pairs, return_inverse=True)
-        weights = np.zeros(unique.size, np.int64)
-        np.add.at(weights, groups, np.r_[self.weights, self.weights])
-        return unique >> 32, unique & 0xFFFFFFFF, weights
-
 
 class Bought(NamedTuple):
     """A purchase that a batch counts, in the form that the state is made from."""
@@ -181,22 +175,70 @@ class Outcome(IntEnum):
 
 @dataclass(slots=True)
 class ItemRows:
-    """Items as they stand: arrays over ``numbers`` (I,), and the co-purchase row of each as {column: half-units}."""
+    """Items as they stand, by ascending number; their co-purchase rows lie one after the other.
 
-    numbers: Ints
-    purchases: Ints
-    initial: Floats
-    slow: Floats
-    fast: Floats
-    co_purchases: list[dict[int, int]]
+    >>> popularity = [np.array([1, 2]), np.zeros(2), np.zeros(2), np.zeros(2)]
+    >>> rows = ItemRows(np.array([4, 7]), *popularity, np.array([1, 2]), np.array([7, 4, 5]), np.ones(3, int))
+    >>> rows.co_purchases
+    [{7: 1}, {4: 1, 5: 1}]
+    """
+
+    numbers: Ints  # (I,)
+    purchases: Ints  # (I,)
+    initial: Floats  # (I,) popularity that a simulation began with
+    slow: Floats  # (I,) log scores
+    fast: Floats  # (I,)
+    lengths: Ints  # (I,) how many columns each item's row has
+    columns: Int32s  # (C,) items bought with it
+    units: Int32s  # (C,) half-units of co-purchase
+
+    @property
+    def co_purchases(self) -> list[dict[int, int]]:
+        """Each item's row as a dictionary, column to half-units: for those who look at few."""
+        ends = np.cumsum(self.lengths).tolist()
+        pairs = list(zip(self.columns.tolist(), self.units.tolist(), strict=True))
+        return [dict(pairs[end - length : end]) for end, length in zip(ends, self.lengths.tolist(), strict=True)]
+
+    def of(self, numbers: Ints) -> ItemRows:
+        """Return these items (any order); nothing is known of one that is not here."""
+        place = np.minimum(np.searchsorted(self.numbers, numbers), max(self.numbers.size - 1, 0))
+        known = self.numbers[place] == numbers if self.numbers.size else np.zeros(numbers.size, bool)
+        here = place[known]
+        lengths = np.zeros(numbers.size, np.int64)
+        lengths[known] = self.lengths[here]
+        starts = (np.cumsum(self.lengths) - self.lengths)[here]
+        chosen = np.repeat(starts - np.cumsum(self.lengths[here]) + self.lengths[here], self.lengths[here])
+        chosen += np.arange(chosen.size)
+        found = ItemRows(
+            numbers,
+            np.zeros(numbers.size, np.int64),
+            np.zeros(numbers.size),
+            np.full(numbers.size, -np.inf),
+            np.full(numbers.size, -np.inf),
+            lengths,
+            self.columns[chosen],
+            self.units[chosen],
+        )
+        for name in ("purchases", "initial", "slow", "fast"):
+            getattr(found, name)[known] = getattr(self, name)[here]
+        return found
 
 
 @dataclass(slots=True)
-class Touched:
-    """Items that others changed since ``position``; when ``complete`` is false too much was missed: load all anew."""
+class Snapshot:
+    """All items and totals as they stood at one position in the order in which batches were applied."""
+
+    rows: ItemRows
+    population: Population
+    position: str
+
+
+@dataclass(slots=True)
+class Changes:
+    """What others added to the items up to ``position``, in order; unless ``complete``, a snapshot has to be taken."""
 
     position: str
-    numbers: Ints
+    changes: list[ItemChange]
     complete: bool
 
 
@@ -244,8 +286,16 @@ class Store(Protocol):
         """Return the totals over all customers."""
         ...
 
-    async def touched(self, since: str | None, worker: str) -> Touched:
-        """Return what other workers changed since a position (None: only the present position)."""
+    async def snapshot(self) -> Snapshot:
+        """Return all items and totals of one moment, with the position from which ``changes`` go on."""
+        ...
+
+    async def changes(self, since: str, worker: str) -> Changes:
+        """Return what workers of other names added since a position."""
+        ...
+
+    async def fold_some(self) -> bool:
+        """Do a little of the upkeep that is due, if any; return whether there is more. Any worker may, at any time."""
         ...
 
     async def fences(self) -> dict[Partition, int]:
@@ -313,10 +363,19 @@ class Keys:
         """Hash: "topic:partition" to the last applied offset."""
         return self._items("fences")
 
+    def rows(self, shard: int) -> str:
+        """Hash of one of the items' shards: item number (4 bytes) to popularity (20 bytes) and co-purchases."""
+        return self._items(f"rows:{shard}")
+
     @property
-    def popularity(self) -> str:
-        """Hash: item number (4 bytes) to purchases, slow and fast score (20 bytes)."""
-        return self._items("popularity")
+    def folded(self) -> str:
+        """Hash: items' shard to the last entry of the changes that its rows hold."""
+        return self._items("folded")
+
+    @property
+    def folder(self) -> str:
+        """There while somebody folds."""
+        return self._items("folder")
 
     @property
     def initial(self) -> str:
@@ -334,9 +393,9 @@ class Keys:
         return self._items("ids")
 
     @property
-    def touched(self) -> str:
-        """Stream: which items each batch changed, and by which worker."""
-        return self._items("touched")
+    def changes(self) -> str:
+        """Stream: what each batch added to the items, and whose it was."""
+        return self._items("changes")
 
     def journal(self, partition: Partition) -> str:
         """Hash: last offset of a batch to what its lists need, until the batch is committed."""
@@ -362,8 +421,3 @@ class Keys:
         'tl:{c33}/shard'
         """
         return f"{self.prefix}:{{c{shard}}}/shard"
-
-    @property
-    def co_purchase_prefix(self) -> str:
-        """Start of the key of an item's co-purchase hash; the item's number follows."""
-        return self._items("co:")

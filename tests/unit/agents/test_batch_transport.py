@@ -6,12 +6,16 @@ from typing import Any
 
 import faust
 import pytest
+from aiokafka.errors import IllegalStateError
 from aiokafka.structs import ConsumerRecord
 from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 from mode import Service
 
+from agents import batch_transport
 from agents.batch_transport import Batch, BatchConsumer, BatchSchema, BatchTransport
+from agents.fetched import Fetched
+from trendloom.errors import SettingsError
 
 A, B, C = TP("purchases", 0), TP("purchases", 1), TP("other", 0)
 NOW_MS = 1_600_000_000_000
@@ -70,7 +74,7 @@ class Offline(BatchConsumer):
 
     def fetched(self, tp: TP, *offsets: int, at_ms: int = NOW_MS) -> None:
         """As if these records had been fetched."""
-        self._waiting[tp] = records(tp, *offsets, at_ms=at_ms)
+        self._waiting[tp] = Fetched(tp, [(0, records(tp, *offsets, at_ms=at_ms))])
 
     async def hand_on(self, tp: TP, *offsets: int) -> Any:
         """Hand on a batch; return its message."""
@@ -232,7 +236,7 @@ def test_records_that_a_seek_overtook_are_read_again(moved: str) -> None:
         def answer() -> Any:
             consumer.app.consumer_generation_id += moved == "generation"
             consumer._seeks += moved == "seek"
-            return {A: records(A, 7, 8)}
+            return {A: [(0, records(A, 7, 8))]}
 
         consumer.active = {A}
         consumer._thread.answer = answer  # type: ignore[attr-defined]
@@ -274,6 +278,150 @@ def test_a_batch_that_could_not_be_handed_over_comes_again() -> None:
         consumer.stop_flow()
         await handing_over
         assert consumer._astray
+
+    with_consumer(check)
+
+
+def test_a_batch_is_all_that_waits_up_to_its_bound() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer._max_batch = 3
+        consumer.fetched(A, *range(7))
+        for _batch in range(3):
+            await consumer._hand_on(A)
+        assert [len(batch.records) for batch in consumer.handed] == [3, 3, 1]
+        assert [batch.first_offset for batch in consumer.handed] == [0, 3, 6]
+        assert (consumer._waiting, consumer._read_offset[A], consumer.unfinished()) == ({}, 7, 3)
+
+    with_consumer(check)
+
+
+def test_records_are_let_go_when_they_are_acknowledged() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        message = await consumer.hand_on(A, 0, 1)
+        consumer.ack(message)
+        assert message.value is None  # the commit, and what keeps the message until then, need none
+        assert consumer._n_acked == 2
+        assert consumer._new_offset(A) == 2
+
+    with_consumer(check)
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_nobody_waits_for_a_partition_that_holds_no_more(behind: bool) -> None:
+    """What waits is handed on at once; only a partition that lags is waited for, and in vain only once."""
+
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.fetched(A, 0)
+        consumer._read_offset[B] = 60 if behind else 100
+        await consumer._fetch()
+        asked = consumer._thread.asked  # type: ignore[attr-defined]
+        assert asked == ([{B}] if behind else [])
+        await consumer._fetch()
+        assert len(asked) == behind
+        consumer.ends[B] = 101
+        await consumer._fetch()
+        assert len(asked) == behind + 1
+
+    with_consumer(check)
+
+
+def test_nothing_is_fetched_between_an_assignment_and_its_seek() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        async def nobody(*_: Any) -> None:
+            pass
+
+        consumer._on_partitions_assigned = nobody
+        consumer.app.on_rebalance_return = lambda: None  # type: ignore[method-assign]
+        consumer.fetched(A, 0)
+        consumer._begun[A] = 0
+        await consumer.on_partitions_assigned({A, B})
+        assert (consumer._waiting, consumer._begun) == ({}, {})
+        consumer._thread.answer = lambda: {A: [(40, records(A, 40))]}  # type: ignore[attr-defined]
+        fetching = asyncio.ensure_future(consumer._fetch())
+        for _turn in range(20):
+            await asyncio.sleep(0)
+        assert consumer._thread.asked == []  # type: ignore[attr-defined]
+        await consumer.perform_seek()
+        consumer.active = {A}
+        await fetching
+        assert list(consumer._waiting) == [A]
+        assert not consumer._astray
+
+    with_consumer(check)
+
+
+def test_a_seek_that_nobody_makes_is_made_by_ourselves(monkeypatch: Any) -> None:
+    """Faust gives a seek up after a while, and goes on as if it had been made."""
+
+    async def check(consumer: Offline, _: Any) -> None:
+        monkeypatch.setattr(batch_transport, "_PLACING_S", 0.0)
+        consumer._placed.clear()
+        async with consumer._seeking:  # it is under way
+            await consumer._fetch()
+        assert not consumer._astray
+        await consumer._fetch()
+        assert consumer._astray
+        assert consumer._thread.asked == []
+        await consumer._seek_again()
+        assert consumer._placed.is_set()
+
+    with_consumer(check)
+
+
+def test_transactions_are_refused() -> None:
+    """What a transaction aborted would be handed on."""
+    thread: Any = type("Thread", (), {"consumer": type("Consumer", (), {"in_transaction": True})})
+    with pytest.raises(SettingsError, match="Action: "):
+        batch_transport._Thread._create_worker_consumer(thread, None)
+
+
+def test_a_seek_that_partitions_overtook_does_not_count() -> None:
+    async def check(consumer: Offline, transport: OfflineTransport) -> None:
+        async def begin(tp: TP, *_: Any) -> int:
+            consumer._assignments += tp == B  # while the store is asked
+            return 7
+
+        transport.start_offset = begin
+        await consumer.perform_seek()
+        assert not consumer._placed.is_set()
+        consumer.assigned = {A}
+        await consumer.perform_seek()
+        assert consumer._placed.is_set()
+
+    with_consumer(check)
+
+
+def test_a_seek_of_ours_that_fails_as_partitions_move_is_left_to_the_next() -> None:
+    async def check(consumer: Offline, transport: OfflineTransport) -> None:
+        moving = True
+
+        async def begin(tp: TP, *_: Any) -> int:
+            consumer.app.consumer_generation_id += moving
+            raise IllegalStateError(f"{tp} is not assigned")
+
+        transport.start_offset = begin
+        await consumer._seek_again()
+        assert not consumer._placed.is_set()
+        moving = False
+        with pytest.raises(IllegalStateError):
+            await consumer._seek_again()
+        consumer.assigned, consumer._astray = set(), True
+        await consumer._seek_again()
+        assert not consumer._astray  # nothing is ours, so nothing is missing
+
+    with_consumer(check)
+
+
+def test_without_an_offset_anywhere_a_seek_goes_back_to_where_reading_began() -> None:
+    """Faust leaves such a partition where it is: what was read and not acknowledged would be lost."""
+
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.active = {A, B}
+        consumer._thread.answer = lambda: {B: [(3, records(B, 3, 4))], A: [(44, records(A, 44))]}  # type: ignore[attr-defined]
+        await consumer._fetch()
+        await consumer.perform_seek()
+        assert consumer.sought == [(B, 3)]  # the group has an offset for A
+        assert consumer._read_offset[B] == 3
 
     with_consumer(check)
 

@@ -8,11 +8,10 @@
 -- ARGV[2] - "topic:partition"
 -- ARGV[3] - fence that the batch was prepared from (-1: none)
 -- ARGV[4] - new fence: the batch's last offset
--- ARGV[5] - number of changed customers, n
--- ARGV[6] - time to live of a customer's record, seconds
+-- ARGV[5] - time to live of a customer's record, seconds
+-- ARGV[6] - purchase numbers that the customers were prepared from, packed: u64 each
 -- ARGV[7] - what this part adds to the items, packed (trendloom/state/on_redis_cluster.py)
--- ARGV[7 + 2i - 1] - purchase number that the i-th customer was prepared from
--- ARGV[7 + 2i] - new record of the i-th customer
+-- ARGV[7 + i] - new record of the i-th customer
 --
 -- Returns {code, delta}: 1 applied; 2 it was before, with the delta that was kept then; -1 the shard has another fence;
 -- -2 a customer has moved; -3 the epoch has moved
@@ -27,15 +26,13 @@ end
 if fence ~= ARGV[3] then
   return { -1, '' }
 end
-local customers = tonumber(ARGV[5])
-for i = 1, customers do
-  if customer_moved(KEYS[1 + i], ARGV[7 + 2 * i - 1]) then
+local before = {}
+for i = 1, #KEYS - 1 do
+  before[i] = redis.call('SET', KEYS[1 + i], ARGV[7 + i], 'EX', ARGV[5], 'GET')
+  if customer_moved(before[i], ARGV[6], i) then
+    put_back(KEYS, 1, i, before, ARGV[5])
     return { -2, '' }
   end
-end
-
-for i = 1, customers do
-  redis.call('SET', KEYS[1 + i], ARGV[7 + 2 * i], 'EX', ARGV[6])
 end
 redis.call('HSET', KEYS[1], 'fence:' .. ARGV[2], ARGV[4], 'delta:' .. ARGV[2], ARGV[7])
 return { 1, '' }

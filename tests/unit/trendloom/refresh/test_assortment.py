@@ -62,3 +62,15 @@ def test_stores_are_found_by_name_whatever_their_order() -> None:
             assert found == pytest.approx(PLACES[name])
     assert -1 in features.store[NUMBERS].tolist()
     assert features_by_number(CATALOGUE, NUMBERS, SIZE, {}).store.max() == -1
+
+
+def test_where_numbers_are_rows_nothing_is_copied() -> None:
+    rows = np.arange(len(CATALOGUE))
+    features = features_by_number(CATALOGUE, rows, rows.size, PLACES)
+    for name in ("neighbours", "neighbour_similarity", "lowest", "lowest_similarity", "photo_row", "category"):
+        assert getattr(features, name) is getattr(CATALOGUE, name)
+    swapped = features_by_number(CATALOGUE, rows[::-1], rows.size, PLACES)  # as many numbers, but not the rows
+    assert (swapped.category == CATALOGUE.category[::-1]).all()
+    spare = features_by_number(CATALOGUE, rows, rows.size + 5, PLACES)
+    assert (spare.neighbours[: rows.size] == CATALOGUE.neighbours).all()
+    assert (spare.neighbours[rows.size :] == -1).all()

@@ -28,7 +28,7 @@ def test_what_is_handed_out_is_not_the_state_itself() -> None:
         rows = await store.items()
         rows.purchases[:] = 99
         rows.slow[:] = 0.0
-        rows.co_purchases[0].clear()
+        rows.units[:] = 99
         (await store.fences()).clear()
         (await store.topic_ids({"t": "1"})).clear()
         again = await store.items()
@@ -45,16 +45,17 @@ def test_whoever_lags_too_far_behind_is_told_to_read_all_again() -> None:
     async def check() -> None:
         store = InProcessStore()
         await store.open(RULES, START_MS)
-        start = (await store.touched(None, "b")).position
+        start = (await store.snapshot()).position
         for event in range(256):
             await deliver(store, P0, arrivals([purchase(event, item=event % 6)], event), rules=RULES, worker="a")
-        assert (await store.touched(start, "b")).complete
-        assert (await store.touched(start, "b")).numbers.tolist() == [0, 1, 2, 3, 4, 5]
-        assert (await store.touched(start, "a")).numbers.size == 0
+        found = await store.changes(start, "b")
+        assert found.complete
+        assert [change.numbers.tolist() for change in found.changes] == [[event % 6] for event in range(256)]
+        assert (await store.changes(start, "a")).changes == []
         await deliver(store, P0, arrivals([purchase(256)], 256), rules=RULES, worker="a")
-        late = await store.touched(start, "b")
-        assert not late.complete
-        assert (await store.touched(late.position, "b")).numbers.size == 0
+        late = await store.changes(start, "b")
+        assert (late.complete, late.changes) == (False, [])
+        assert (await store.changes(late.position, "b")).changes == []
 
     asyncio.run(check())
 

@@ -10,7 +10,9 @@ from small_shop import asking, shop, some_histories
 
 from evaluation.light_loop import LightLoop
 from trendloom.candidates import recommend
+from trendloom.relevance.compiled.arrays import CARD
 from trendloom.relevance.compiled.ranker import Ranker
+from trendloom.relevance.compiled.snapshot import best_of_groups, write_standing
 from trendloom.relevance.presets import PRESETS, Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.standing import Standing
@@ -103,3 +105,52 @@ def test_no_purchases_no_lists() -> None:
     loop = shop(10, n=50)
     nothing = Query(*(getattr(asking([[(1, 0)]]), name)[:0] for name in Query.__dataclass_fields__))
     assert ranked(loop, nothing, PRESETS["balanced"]).items.shape == (0, 10)
+
+
+def test_a_ranker_that_follows_snapshots_is_as_good_as_a_new_one() -> None:
+    """What it keeps of the last snapshot is mended, also where items have lost what they had sold."""
+    rng = np.random.default_rng(11)
+    for name in ("balanced", "paper"):
+        preset = PRESETS[name]
+        loop = shop(11, n=300, events=200)
+        query = asking(some_histories(11, 40, n=300))
+        ranker = Ranker(loop.features, preset, k=10, exclude_other_views=True, history_length=8, co_limit=128)
+        ranker.touch(None, loop.dynamics)
+        standing: Standing | None = None
+        for step in range(5):
+            standing = Standing(loop.features, loop.dynamics, standing)
+            compiled = ranker.rank(query, loop.dynamics, standing)
+            assert_same(compiled, ranked(loop, query, preset))
+            some = rng.integers(300, size=12)
+            if step == 2:
+                loop.dynamics.purchases[some], loop.dynamics.slow[some] = 0, -np.inf
+            else:
+                loop.dynamics.purchases[some] += 1 + step
+                loop.dynamics.slow[some] = np.logaddexp(loop.dynamics.slow[some], 178.0 + step)
+            ranker.touch(some, loop.dynamics)
+
+
+def test_it_lists_what_leads_each_group_and_counts_products_as_the_snapshot_does() -> None:
+    loop = shop(12, n=150, events=400)
+    standing = Standing(loop.features, loop.dynamics)
+    features = loop.features
+    starts, items = best_of_groups(standing.by_popularity, features.group, features.n_groups, 4)
+    whole = standing.in_group
+    for group in range(features.n_groups):
+        led = whole.items[whole.starts[group] : whole.starts[group + 1]][:4]
+        assert items[starts[group] : starts[group + 1]].tolist() == led.tolist()
+    cards = np.zeros(features.size, CARD)
+    bought = write_standing(
+        cards,
+        standing.sold,
+        standing.slow,
+        standing.percentile,
+        standing.purchases,
+        features.group,
+        features.product,
+        features.n_groups,
+        features.n_products,
+    )
+    assert bought.tolist() == standing.product_purchases.tolist()
+    for name in ("percentile", "group_share", "product_share"):
+        assert np.abs(cards[name] - getattr(standing, name)).max() < 1e-6
