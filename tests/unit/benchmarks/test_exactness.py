@@ -6,7 +6,7 @@ from benchmarks.exactness import state_checks
 from benchmarks.workload import Log, Workload, make_log, write_catalogue
 from trendloom.catalogue.directory import load_catalogue
 from trendloom.catalogue.garment import Catalogue
-from trendloom.events import decode_purchases
+from trendloom.events import decode_purchase
 from trendloom.refresh import ListRules, Refresher
 from trendloom.relevance.presets import PRESETS
 from trendloom.state.columns import Arrivals
@@ -42,7 +42,7 @@ def checks(catalogue: Catalogue, log: Log, *, taken: int) -> dict[str, bool]:
         )
         await refresher.open(NOW_MS)
         await refresher.assigned(place)
-        purchases = decode_purchases([record.value for record in log.records[:taken]], NOW_MS)
+        purchases = [decode_purchase(record.value, NOW_MS) for record in log.records[:taken]]
         numbers = await refresher.number([purchase.item_id for purchase in purchases])
         batch = Arrivals(range(taken), purchases, numbers)
         refresher.settle(await refresher.apply(place, batch, first_offset=0, last_offset=taken - 1))

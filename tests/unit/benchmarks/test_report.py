@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from measured_parts import DRAIN, LINE
 
 from benchmarks.report import read_parts, summarise
 from benchmarks.tables import drain_table, measured_on, targets_table
@@ -14,8 +13,8 @@ def keep(results: Path, part: str, found: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
-    keep(tmp_path, "drain", DRAIN)
+def results(tmp_path: Path, parts: dict[str, Any]) -> Path:
+    keep(tmp_path, "drain", parts["drain"])
     return tmp_path
 
 
@@ -65,16 +64,18 @@ def test_a_load_test_that_failed_leaves_no_figure(results: Path) -> None:
     assert summarise(results)["presets"]["paper"]["freshness_ms"] is None
 
 
-def test_what_grows_is_named_by_the_sizes_that_were_measured(results: Path) -> None:
-    items = [{"size": 1_000, **LINE}, {"size": 10_000, **LINE}, {"size": 100_000, **LINE, "all_cpu_us": 27.0}]
+def test_what_grows_is_named_by_the_sizes_that_were_measured(results: Path, line: dict[str, Any]) -> None:
+    items = [{"size": 1_000, **line}, {"size": 10_000, **line}, {"size": 100_000, **line, "all_cpu_us": 27.0}]
     keep(results, "scale", {"presets": {"paper": {"items": items}}})
     found = target(summarise(results), "paper: × CPU of a purchase, 1,000 to 100,000 items")
     assert (found["measured"], found["met"]) == (1.35, False)
 
 
 @pytest.mark.parametrize(("exact", "wanted"), [(True, 0.95), (False, 0.0)])
-def test_two_workers_whose_state_is_not_exact_are_worth_nothing(results: Path, wanted: float, *, exact: bool) -> None:
-    workers = [{"size": 1, **LINE}, {"size": 2, **LINE, "drain_per_s": 95.0, "checked": exact}]
+def test_two_workers_whose_state_is_not_exact_are_worth_nothing(
+    results: Path, line: dict[str, Any], wanted: float, *, exact: bool
+) -> None:
+    workers = [{"size": 1, **line}, {"size": 2, **line, "drain_per_s": 95.0, "checked": exact}]
     keep(results, "scale", {"presets": {"paper": {"workers": workers}}})
     assert summarise(results)["presets"]["paper"]["two_workers"] == wanted
 
@@ -98,7 +99,7 @@ def test_the_table_has_a_row_for_each_contender_and_marks_one_that_was_cut_short
     assert all(line.count("|") == rows[0].count("|") for line in rows)
 
 
-def test_every_figure_says_how_and_where_it_was_measured() -> None:
-    said = measured_on(DRAIN)
+def test_every_figure_says_how_and_where_it_was_measured(parts: dict[str, Any]) -> None:
+    said = measured_on(parts["drain"])
     for word in ("make bench", "a CPU", "Apache Kafka 4", "Redis 7", "abc", "2026-01-02"):
         assert word in said

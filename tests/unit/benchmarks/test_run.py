@@ -28,11 +28,8 @@ def test_what_does_not_exist_is_refused(words: list[str], capsys: pytest.Capture
     assert "known:" in capsys.readouterr().err
 
 
-def test_a_part_keeps_its_figures_with_what_they_were_measured_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "RESULTS", tmp_path)
-    run._keep("pairs", {"command": "make bench"}, lambda: {"items": 7})
+def test_a_part_keeps_its_figures_with_what_they_were_measured_on(tmp_path: Path) -> None:
+    run._keep(tmp_path, "pairs", {"command": "make bench"}, lambda: {"items": 7})
     told = json.loads((tmp_path / "pairs.json").read_text())
     assert (told["items"], told["command"]) == (7, "make bench")
     assert {"taken_at", "machine", "took_s"} <= set(told)

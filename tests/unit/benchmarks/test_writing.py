@@ -1,9 +1,9 @@
 import json
 import xml.dom.minidom
 from pathlib import Path
+from typing import Any
 
 import pytest
-from measured_parts import ABOUT, PARTS
 
 from benchmarks.report import read_parts, summarise
 from benchmarks.tables import TABLES
@@ -14,11 +14,11 @@ PAGE = Path(__file__).parents[3] / "docs" / "performance.md"
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
+def results(tmp_path: Path, parts: dict[str, dict[str, Any]]) -> Path:
     found = tmp_path / "results"
     found.mkdir()
-    for name, part in PARTS.items():
-        (found / f"{name}.json").write_text(json.dumps({**ABOUT, **part}))
+    for name, part in parts.items():
+        (found / f"{name}.json").write_text(json.dumps(part))
     return found
 
 
@@ -30,9 +30,9 @@ def docs(tmp_path: Path) -> Path:
     return found
 
 
-def test_every_part_has_a_table_and_a_place_in_the_projects_own_page() -> None:
+def test_every_part_has_a_table_and_a_place_in_the_projects_own_page(parts: dict[str, dict[str, Any]]) -> None:
     text = PAGE.read_text()
-    assert set(TABLES) == set(PARTS)
+    assert set(TABLES) == set(parts)
     for name in ("targets", *TABLES):
         assert text.count(begin(name)) == text.count(end(name)) == 1
 
@@ -65,8 +65,8 @@ def test_plots_are_drawn_beside_the_page_and_shown_in_it(results: Path, docs: Pa
         xml.dom.minidom.parse(str(docs / plot))  # noqa: S318 - we wrote it
 
 
-def test_a_part_that_found_nothing_has_no_plot() -> None:
-    assert draw("scale", {"presets": {}}) == draw("pairs", PARTS["pairs"]) == {}
+def test_a_part_that_found_nothing_has_no_plot(parts: dict[str, dict[str, Any]]) -> None:
+    assert draw("scale", {"presets": {}}) == draw("pairs", parts["pairs"]) == {}
 
 
 def test_a_page_without_markers_is_left_alone(results: Path, tmp_path: Path) -> None:

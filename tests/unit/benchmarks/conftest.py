@@ -1,8 +1,11 @@
-"""What the benchmark's parts find, one small example of each, for tests of the summary and of the page."""
+"""What the benchmark's parts find, one small example of each, as fixtures for tests of the summary and of the page."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
+
+import pytest
 
 TOLD = {
     "rounds": 3,
@@ -85,3 +88,15 @@ PARTS: dict[str, dict[str, Any]] = {
     "retrieval": {"customers": 10, "shops": SHOPS},
     "replay": {"presets": {"paper": {"seconds": 1.0, "runs": [REPLAYED]}}},
 }
+
+
+@pytest.fixture
+def parts() -> dict[str, dict[str, Any]]:
+    """Every part's JSON, by name."""
+    return {name: {**ABOUT, **deepcopy(part)} for name, part in PARTS.items()}
+
+
+@pytest.fixture
+def line() -> dict[str, Any]:
+    """A line of the part ``scale``, without its size."""
+    return dict(LINE)
