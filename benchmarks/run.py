@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parse(arguments)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a topic's leader is not known at once: it asks again
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as our worker does
-    RESULTS.mkdir(exist_ok=True)
+    asked.results.mkdir(parents=True, exist_ok=True)
     about = {"command": _command(arguments), "settings": _SETTINGS, "workload": _workload(asked)}
     print(f"settings: {_SETTINGS}", flush=True)
     staged = [part for part in asked.parts if part in _ON_STAGE]
@@ -78,14 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 about["versions_differ"] = differing_versions(rounds.peers)
             rounds.warm_up()
             for part in staged:
-                _keep(part, about, lambda part=part: _on_stage(part, rounds))  # type: ignore[misc]
+                _keep(asked.results, part, about, lambda part=part: _on_stage(part, rounds))  # type: ignore[misc]
     for part in asked.parts:
         if part not in _ON_STAGE:
-            _keep(part, {**about, "versions": software()}, lambda part=part: _alone(part, asked))  # type: ignore[misc]
-    summary = summarise(RESULTS)
-    _write(RESULTS / "summary.json", summary)
+            _keep(asked.results, part, {**about, "versions": software()}, lambda part=part: _alone(part, asked))  # type: ignore[misc]
+    summary = summarise(asked.results)
+    _write(asked.results / "summary.json", summary)
     if asked.write_docs:
-        write_docs(DOCS, RESULTS, summary)
+        write_docs(DOCS, asked.results, summary)
     print(drain_table(summary), targets_table(summary), sep="\n\n")
 
 
@@ -114,6 +114,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--vary", nargs="*", default=[], metavar="WHAT=N,N", help=f"for `scale`: {', '.join(SCALES)}")
     parser.add_argument("--asked-customers", type=int, default=1_000, help="customers that `retrieval` asks for")
     parser.add_argument("--store", choices=("redis", "valkey"), default=None, help="system's redis-server, or packaged")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the figures; another one for trials")
     parser.add_argument("--write-docs", action="store_true", help="write tables and plots of docs/performance.md, too")
     asked = parser.parse_args(arguments)
     usual = "drain,freshness" if asked.quick else ",".join(name for name in PARTS if name != "sweep")
@@ -143,7 +144,7 @@ def _on_stage(part: str, rounds: Rounds) -> dict[str, Any]:
     asked = rounds.asked
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "drain": rounds.drain,
-        "freshness": lambda: freshness.measure(rounds.stage, rounds.own_rates(_kept("drain")), asked),
+        "freshness": lambda: freshness.measure(rounds.stage, rounds.own_rates(_kept(asked.results, "drain")), asked),
         "profile": lambda: measure_profile(rounds),
         "kill": lambda: measure_kills(rounds),
         "scale": lambda: measure_scale(rounds, asked.sizes),
@@ -167,18 +168,18 @@ def _alone(part: str, asked: argparse.Namespace) -> dict[str, Any]:
     return measure_replay(asked.presets, asked.rounds)
 
 
-def _keep(part: str, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
+def _keep(results: Path, part: str, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
     """Measure a part and write its figures, with what they were measured on and how long it took."""
     print(f"== {part}: {PARTS[part]}", flush=True)
     before, began_s = machine(), time.monotonic()
     found = measure()
     told = {"taken_at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": before, **about, **found}
-    _write(RESULTS / f"{part}.json", {**told, "took_s": round(time.monotonic() - began_s, 1)})
+    _write(results / f"{part}.json", {**told, "took_s": round(time.monotonic() - began_s, 1)})
 
 
-def _kept(part: str) -> dict[str, Any]:
+def _kept(results: Path, part: str) -> dict[str, Any]:
     """Return what a part found by preset; nothing if it was not run."""
-    path = RESULTS / f"{part}.json"
+    path = results / f"{part}.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("presets", {}) if path.is_file() else {}
     return found
 

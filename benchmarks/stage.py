@@ -113,7 +113,7 @@ class Stage:
         with redis.Redis.from_url(self.store.address) as client:
             client.flushall()
         if seeded_customers:
-            seed_customers(self.store.address, seeded_customers, log.workload.items, settings)
+            seed_customers(self.store.address, seeded_customers, log.items, settings)
         with redis.Redis.from_url(self.store.address) as client:
             client.config_resetstat()
         with open_admin(kafka_options(settings.kafka)) as admin:
