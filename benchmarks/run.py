@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 about["versions_differ"] = differing_versions(rounds.peers)
             rounds.warm_up()
             for part in staged:
-                whole &= _keep(asked.results, part, about, lambda part=part: _on_stage(part, rounds))  # type: ignore[misc]
+                whole &= _keep(asked.results, part, about, partial(_on_stage, part, rounds))
     for part in asked.parts:
         if part not in _ON_STAGE:
-            whole &= _keep(
-                asked.results, part, {**about, "versions": software()}, lambda part=part: _alone(part, asked)
-            )  # type: ignore[misc]
+            told = {**about, "versions": software()}
+            whole &= _keep(asked.results, part, told, partial(_alone, part, asked))
     summary = summarise(asked.results)
     _write(asked.results / "summary.json", summary)
     if asked.write_docs:
