@@ -2,7 +2,8 @@
 
 purchases (Kafka) -> decode -> state -> scoring -> recommendations (Kafka) -> acknowledge: four agents with belts in
 memory between them, so that one batch is decoded and another published while the store works on a third.
-Read next: :mod:`agents.batch_transport` for how batches arrive, :mod:`agents.runner` for how the app is run.
+Read next: :mod:`agents.batch_transport` for how batches arrive, :mod:`agents.debounce` for lists that wait,
+:mod:`agents.runner` for how the app is run.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, cast
 
 import faust
@@ -24,8 +26,9 @@ from agents.batch_transport import BatchConsumer, BatchSchema, BatchTransport
 from agents.belt import Belt
 from agents.counters import Counters
 from agents.dead_letter import DeadLetters
+from agents.debounce import Debounce, Outgoing
 from agents.popularity import TrendsPublisher
-from agents.publishing import Publisher
+from agents.publishing import Publisher, Record
 from agents.purchases import PurchasesAgent, Work
 from agents.scoring import ScoringAgent
 from agents.trendiness import TrendinessSummary
@@ -68,6 +71,7 @@ class WorkerRules:
     trends_interval_s: float = 10.0
     health_port: int = 0
     unknown_items: Literal["dead_letter", "count"] = "dead_letter"
+    debounce_ms: int = 0
     ssl_context: ssl.SSLContext | None = None
     sasl_mechanism: str = ""
     sasl_username: str = ""
@@ -82,11 +86,19 @@ class Worker:
     refresher: Refresher
     counters: Counters
     status: dict[str, str]
+    debounce: Debounce | None = None
 
     @property
     def consumer(self) -> BatchConsumer:
         """The running app's consumer."""
         return cast("BatchConsumer", self.app.consumer)
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Take nothing more, finish and commit what was taken, held lists at once; return whether that was in time."""
+        self.status["status"] = "draining"
+        if self.debounce is not None:
+            self.debounce.release()
+        return await self.consumer.drain(timeout_s)
 
 
 def build_app(
@@ -96,6 +108,7 @@ def build_app(
     names: Names,
     state_rules: StateRules,
     clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Worker:
     """Return a worker around a refresher that is open; ``worker.app`` is a plain ``faust.App``."""
     app = faust.App(
@@ -142,7 +155,15 @@ def build_app(
         unknown_items=rules.unknown_items,
         clock_ms=clock_ms,
     )
-    scoring = ScoringAgent(refresher, publisher, counters, topic=names.recommendations, clock_ms=clock_ms)
+    debounce = Debounce(rules.debounce_ms / 1000.0, counters, monotonic=monotonic) if rules.debounce_ms else None
+    scoring = ScoringAgent(
+        refresher,
+        publisher,
+        counters,
+        topic=names.recommendations,
+        clock_ms=clock_ms,
+        newest_only=debounce is not None,
+    )
     trends = TrendsPublisher(refresher.mirror, state_rules, publisher, topic=names.trends)
 
     async def begin(tp: TP, committed: int | None, log_start: int) -> int:
@@ -157,6 +178,11 @@ def build_app(
 
     topic = app.topic(names.purchases, schema=BatchSchema(key_type=bytes, value_type=bytes))
     decoded, applied, published = Belt(app, maxsize=1), Belt(app, maxsize=1), Belt(app, maxsize=_PUBLISHING)
+
+    async def publish(records: list[Record], done: Callable[[], object]) -> None:
+        """Begin to publish, with ``done`` to be called once all is acknowledged; waits while too much is under way."""
+        publishing = asyncio.get_running_loop().create_task(scoring.publish(records))
+        await published.send(value=(publishing, done))
 
     @app.agent(topic, name="purchases", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def decode(stream: Any) -> None:
@@ -178,21 +204,35 @@ def build_app(
             records = await scoring.score(work)
             trendiness.observe(work.applied)
             trends.saw(int(work.applied.listed.arrivals.at_ms.max(initial=0)))
-            publishing = asyncio.get_running_loop().create_task(scoring.publish(records))
-            await published.send(value=(publishing, event))
+            if debounce is None:
+                await publish(records, event.ack)
+                continue
+            numbers, purchases_taken = work.applied.listed.numbers.tolist(), len(event.value.records)
+            await publish_lists(debounce, debounce.admit(records, numbers, purchases_taken, event.ack))
 
     @app.agent(published, name="acknowledging", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def acknowledge(stream: Any) -> None:
-        async for publishing, event in stream:
+        async for publishing, done in stream:
             await publishing
-            event.ack()
+            done()
+
+    async def publish_lists(debounce: Debounce, lists: list[Outgoing]) -> None:
+        if lists:
+            await publish([one.record for one in lists], partial(debounce.acknowledged, lists))
+
+    if debounce is not None:
+
+        @app.task  # type: ignore[untyped-decorator]
+        async def publish_held() -> None:
+            while True:
+                await publish_lists(debounce, await debounce.due())
 
     @app.timer(interval=rules.trends_interval_s)  # type: ignore[untyped-decorator]
     async def publish_trends() -> None:
         if TP(names.purchases, 0) in app.consumer.assignment():
             await trends.publish(clock_ms())
 
-    worker = Worker(app, refresher, counters, status)
+    worker = Worker(app, refresher, counters, status, debounce)
 
     @app.page("/health")  # type: ignore[arg-type]  # an aiohttp response is one of Faust's
     async def health(_web: Any, _request: Any) -> Response:
@@ -202,6 +242,7 @@ def build_app(
                 "epoch": refresher.epoch,
                 "lag": {f"{tp.topic}-{tp.partition}": lag for tp, lag in worker.consumer.lag().items()},
                 "counters": counters.as_dict(),
+                "held_lists": debounce.held if debounce is not None else 0,
                 "trendiness": trendiness.as_dict(),
             }
         )

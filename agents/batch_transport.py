@@ -4,7 +4,9 @@ A small subclass of the stock aiokafka consumer: group membership, assignment, f
 loop stay Faust's. What changes: ``_drain_messages`` hands on whole batches, the partition with the oldest record first,
 so that lists of one partition do not know another's future; acknowledgement tracks batches in the order in which they
 were handed on, and after a rebalance reading starts where the state says (``perform_seek``), not only where the group
-does. The seams are those of faust-streaming 0.15.3, which is pinned; ``docs/decisions`` says why they are used.
+does. What was fetched stays packed until it is handed on (:mod:`agents.fetched`). Nothing but batches waits here: one
+fetch a partition, and one more in aiokafka; the rest of a flood stays in the log, because the agents' queue is bounded.
+The seams are those of faust-streaming 0.15.3, which is pinned; ``docs/decisions`` says why they are used.
 """
 
 from __future__ import annotations

@@ -12,13 +12,17 @@ __all__ = ["Counters"]
 
 @dataclass
 class Counters:
-    """Since the worker's start: purchases by what became of them, lists published, dead letters by reason."""
+    """Since the worker's start: purchases by what became of them, lists published, dead letters by reason.
+
+    ``lists_skipped`` are versions that were not published because a later list of the customer covers them (debounce).
+    """
 
     new: int = 0
     duplicates: int = 0
     repeated: int = 0
     covered: int = 0
     lists: int = 0
+    lists_skipped: int = 0
     batches: int = 0
     keyed_otherwise: int = 0
     dead_letters: Counter[str] = field(default_factory=Counter)
@@ -39,6 +43,7 @@ class Counters:
             "repeated": self.repeated,
             "covered": self.covered,
             "lists": self.lists,
+            "lists_skipped": self.lists_skipped,
             "batches": self.batches,
             "keyed_otherwise": self.keyed_otherwise,
             "dead_letters": dict(self.dead_letters),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 
@@ -26,13 +27,13 @@ async def run_worker(worker: Worker, *, drain_timeout_s: float) -> None:
         loop.add_signal_handler(number, asked.set)
     try:
         await app.start()
+        gc.collect()
+        gc.freeze()  # catalogue, copies and app live as long as the worker: no collection has to look through them
         await _until(asked, worker)
-        if not app.crashed:
-            worker.status["status"] = "draining"
-            if not await worker.consumer.drain(drain_timeout_s):
-                log.warning(
-                    "Not all was finished in %g s; it will be delivered again, and changes nothing", drain_timeout_s
-                )
+        if not app.crashed and not await worker.drain(drain_timeout_s):
+            log.warning(
+                "Not all was finished in %g s; it will be delivered again, and changes nothing", drain_timeout_s
+            )
     finally:
         reason = app.crash_reason if app.crashed else None
         with contextlib.suppress(asyncio.CancelledError):

@@ -1,7 +1,7 @@
 """The scoring agent: a batch that is being applied in, a refreshed list for each of its purchases out.
 
 Scoring reads the items as they were before the batch, while the store is still at work on it; what the store refused
-and was prepared anew is scored anew. Publishing overlaps with the next batches.
+and was prepared anew is scored anew. Publishing overlaps with the next batches. Read next: :mod:`agents.debounce`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agents.counters import Counters
+from agents.debounce import newest_of_each
 from agents.publishing import Publisher, Record
 from agents.purchases import Work
 from trendloom.refresh import Refresher
@@ -17,31 +18,45 @@ __all__ = ["ScoringAgent"]
 
 
 class ScoringAgent:
-    """Scores and publishes."""
+    """Scores and publishes; with ``newest_only`` one list for each customer of a batch, not one for each purchase."""
 
     def __init__(
-        self, refresher: Refresher, publisher: Publisher, counters: Counters, *, topic: str, clock_ms: Callable[[], int]
+        self,
+        refresher: Refresher,
+        publisher: Publisher,
+        counters: Counters,
+        *,
+        topic: str,
+        clock_ms: Callable[[], int],
+        newest_only: bool = False,
     ) -> None:
         self._refresher = refresher
         self._publisher = publisher
         self._counters = counters
         self._topic = topic
         self._clock_ms = clock_ms
+        self._newest_only = newest_only
 
     async def score(self, work: Work) -> list[Record]:
-        """Return the lists of a batch as records once it is written, and let the items' copy catch up."""
+        """Return the lists of a batch as records once it is written, and let the items' copy catch up.
+
+        They answer ``work.applied.listed``, in that order: with ``newest_only`` it has been narrowed to them.
+        """
         applied = work.applied
         records = self._records(work)
         if await applied.written():
             records = self._records(work)
         self._refresher.settle(applied)
         self._counters.add(applied.tally)
+        self._counters.lists_skipped += applied.tally.new + applied.tally.repeated - len(records)
         return records
 
     def _records(self, work: Work) -> list[Record]:
         applied = work.applied
         if not applied.listed:
             return []
+        if self._newest_only:
+            applied.listed = applied.listed.narrowed(newest_of_each(applied.listed))
         top = self._refresher.score(applied)
         values = self._refresher.encode(applied, top, work.sent_at_ms(), self._clock_ms())
         keys = [purchase.customer_id.encode() for purchase in applied.listed.purchases]

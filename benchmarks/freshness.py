@@ -6,24 +6,30 @@ Freshness runs from the intended send time to a list that a consumer can read. R
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from benchmarks.rounds import catalogue_of, without_places
 from benchmarks.stage import Stage
 from benchmarks.workload import Log, Workload
 from launch.workers import Workers, environment_of
 
-__all__ = ["SHARES", "load_command", "measure"]
+__all__ = ["LARGER", "QUICK_SHARES", "SHARES", "SLOW_PER_S", "load_command", "measure"]
 
 #: Shares of the drain rate that are offered, after a slow rate that everybody can compare.
-SHARES = (0.25, 0.5, 0.75)
+SHARES, QUICK_SHARES = (0.25, 0.5, 0.75), (0.5,)
 SLOW_PER_S = 1_000.0
+#: Half the drain rate is offered once more with so many times the items.
+LARGER = 100
+_WARM_UP_S = 5.0
+_READY_S = 300.0
+_NOBODY = np.empty(0, np.int64)
 
 
 def load_command(rates_per_s: Sequence[float], step_s: float, workload: Workload) -> list[str]:
@@ -38,53 +44,58 @@ def load_command(rates_per_s: Sequence[float], step_s: float, workload: Workload
     ]
 
 
-def measure(stage: Stage, rates: Mapping[str, float], catalogue: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """Return the reports by preset and offered rate; ``rates`` are our own drain rates. Says so if it cannot."""
-    if importlib.util.find_spec("launch.commands.load") is None:
-        print("skipped: there is no `trendloom load` here")
-        return {"skipped": "there is no `trendloom load` here"}
+def measure(stage: Stage, rates: Mapping[str, float], asked: argparse.Namespace) -> dict[str, Any]:
+    """Return the reports by preset and offered rate; ``rates`` are our own drain rates."""
     found: dict[str, Any] = {"drain_per_s": dict(rates), "presets": {}}
+    shares = QUICK_SHARES if asked.quick else SHARES
     for preset, drain_per_s in rates.items():
-        names = {"1000/s": SLOW_PER_S, **{f"{share:.0%}": share * drain_per_s for share in SHARES}}
-        # the first step only warms up: it is offered once more, and that one counts
-        report = _one(stage, preset, [SLOW_PER_S, *names.values()], catalogue, asked)
-        steps = report.get("steps", [])[1:]
-        found["presets"][preset] = dict(zip(names, steps, strict=True)) if len(steps) == len(names) else report
-        for name, step in found["presets"][preset].items():
-            said = step.get("freshness_ms", step)
-            print(f"{preset:9} {name:>7}: {said}", flush=True)
+        offered = {"1000/s": SLOW_PER_S, **{f"{share:.0%}": share * drain_per_s for share in shares}}
+        steps = _one(stage, preset, offered, asked.items, asked)
+        if not asked.quick and asked.items * LARGER <= asked.most_items:
+            larger = {f"50%, {LARGER} times the items": 0.5 * drain_per_s}
+            steps |= _one(stage, preset, larger, asked.items * LARGER, asked)
+        found["presets"][preset] = steps
+        for name, step in steps.items():
+            print(f"{preset:9} {name:>7}: {step.get('freshness_ms', step)}", flush=True)
     return found
 
 
 def _one(
-    stage: Stage, preset: str, rates_per_s: Sequence[float], catalogue: Path, asked: argparse.Namespace
+    stage: Stage, preset: str, offered: Mapping[str, float], items: int, asked: argparse.Namespace
 ) -> dict[str, Any]:
+    """Return the report of each offered rate, by name; the first is offered once before, to warm up."""
     settings = stage.settings(
-        run=f"fresh-{preset}",
-        catalogue=catalogue,
+        run=f"fresh-{preset}-{items}",
+        catalogue=catalogue_of(items),
         preset=preset,
         partitions=asked.partitions,
         max_batch=asked.max_batch,
         health_port=0,
     )
-    workload = Workload(0, asked.items, asked.customers)
-    stage.prepare(settings, Log(workload, []))
+    workload = Workload(0, items, asked.customers)
+    stage.prepare(settings, Log(workload, [], _NOBODY, _NOBODY))
     workers = Workers(stage.processes, settings)
     workers.start()
+    environment = {**os.environ, **environment_of(settings)}
+
+    def load(rates_per_s: Sequence[float], step_s: float) -> subprocess.CompletedProcess[str]:
+        command = load_command(rates_per_s, step_s, workload)
+        return subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+
     try:
-        workers.wait_until_ready()
-        done = subprocess.run(
-            load_command(rates_per_s, asked.seconds, workload),
-            env={**os.environ, **environment_of(settings)},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        workers.wait_until_ready(_READY_S)
+        load([next(iter(offered.values()))], _WARM_UP_S)
+        done = load(list(offered.values()), asked.seconds)
     finally:
         workers.drain()
         stage.clear(settings)
     try:
         report: dict[str, Any] = json.loads(done.stdout)
-    except json.JSONDecodeError:
-        return {"failed": {"said": (done.stderr or done.stdout)[-2000:]}}
-    return report
+        return dict(zip(offered, (_kept(step) for step in report["steps"]), strict=True))
+    except (json.JSONDecodeError, ValueError):
+        return {"failed": {"said": without_places((done.stderr or done.stdout)[-2000:])}}
+
+
+def _kept(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is worth keeping of a step: all but its series."""
+    return {name: told for name, told in step.items() if name != "over_time"}

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Busy", "cpu_seconds", "has_mapped", "machine", "peak_memory_mb", "whole_machine"]
+__all__ = [
+    "Busy",
+    "available_memory_gb",
+    "cpu_seconds",
+    "has_mapped",
+    "machine",
+    "peak_memory_mb",
+    "whole_machine",
+]
 
 _TICKS_S = 1.0 / os.sysconf("SC_CLK_TCK")
 
@@ -39,15 +48,16 @@ def cpu_seconds(pid: int, *, alone: bool = False) -> float:
 
 
 def has_mapped(pid: int, library: str) -> bool:
-    """Return whether a process has mapped a file whose path holds ``library``.
+    """Return whether a process, or one of its children, has mapped a file whose path holds ``library``.
 
     >>> has_mapped(os.getpid(), "python"), has_mapped(os.getpid(), "no such library")
     (True, False)
     """
-    try:
-        return library in Path(f"/proc/{pid}/maps").read_text()
-    except OSError:
-        return False
+    for member in [pid, *_descendants(pid)]:
+        with contextlib.suppress(OSError):
+            if library in Path(f"/proc/{member}/maps").read_text():
+                return True
+    return False
 
 
 def peak_memory_mb(pid: int) -> float:
@@ -65,6 +75,19 @@ def peak_memory_mb(pid: int) -> float:
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
         total_kb += int(found.group(1)) if found else 0
     return total_kb * 1024 / 1e6
+
+
+def available_memory_gb() -> float:
+    """Return how much memory programs may still take, GB of 10^9 bytes; 0 where the kernel does not say.
+
+    >>> available_memory_gb() >= 0
+    True
+    """
+    try:
+        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    except OSError:
+        return 0.0
+    return int(found.group(1)) * 1024 / 1e9 if found else 0.0
 
 
 def whole_machine() -> Busy:

@@ -1,6 +1,6 @@
-"""From the parts' JSON to ``summary.json``, and from that to the table between two markers in ``docs/performance.md``.
+"""From the parts' JSON to ``summary.json``: the headline figures by preset, what grows, and the targets' verdicts.
 
-It reads and writes files and measures nothing. Read next: :mod:`benchmarks.run`.
+It reads files and measures nothing. Read next: :mod:`benchmarks.targets`, :mod:`benchmarks.tables`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders.registry import CONTENDERS
-from trendloom.errors import InputError
+from benchmarks.scale import growth
+from benchmarks.targets import judged
 
-__all__ = ["BEGIN", "END", "software", "summarise", "table", "write_table"]
+__all__ = ["read_parts", "software", "summarise"]
 
-BEGIN = "<!-- begin: written by `make bench ARGS=--write-docs` -->"
-END = "<!-- end -->"
 _PACKAGES = ("faust-streaming", "aiokafka", "redis", "hiredis", "numpy", "numba", "orjson", "msgspec", "pydantic")
 
 
@@ -34,86 +32,74 @@ def software() -> dict[str, str]:
     return found
 
 
-def summarise(results: Path) -> dict[str, Any]:
-    """Return the headline figures of all parts whose JSON lies in ``results``, by preset."""
-    parts = {
-        name: json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("drain", "freshness", "memory")
-        if (results / f"{name}.json").is_file()
-    }
-    drain, freshness = parts.get("drain", {}), parts.get("freshness", {})
-    presets: dict[str, Any] = {}
-    for preset, found in drain.get("presets", {}).items():
-        ours = found["contenders"].get("ours", {})
-        presets[preset] = {
-            "drain_per_s": ours.get("drain_per_s"),
-            "cpu_us_per_purchase": ours.get("cpu_us_per_purchase"),
-            "memory_mb": ours.get("memory_mb"),
-            "startup_s": ours.get("startup_s"),
-            "ratio": found["ratio"],
-            "freshness_ms": _freshness(freshness.get("presets", {}).get(preset, {})),
-            "contenders": found["contenders"],
-        }
+def read_parts(results: Path) -> dict[str, Any]:
+    """Return every part whose JSON lies in ``results``, by name."""
     return {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(results.glob("*.json"))
+        if path.stem != "summary"
+    }
+
+
+def summarise(results: Path) -> dict[str, Any]:
+    """Return the headline figures of all parts whose JSON lies in ``results``, by preset, and the targets."""
+    parts = read_parts(results)
+    drain, pairs = parts.get("drain", {}), parts.get("pairs", {})
+    names = [name for part in parts.values() if isinstance(part.get("presets"), dict) for name in part["presets"]]
+    shops = parts.get("retrieval", {}).get("shops", {})
+    some: Mapping[str, Any] = drain or next(iter(parts.values()), {})
+    summary: dict[str, Any] = {
         "taken_at": {name: part.get("taken_at") for name, part in parts.items()},
-        "machine": drain.get("machine") or parts.get("memory", {}).get("machine"),
-        "versions": drain.get("versions"),
+        "commands": {name: part.get("command") for name, part in parts.items()},
+        "machine": some.get("machine"),
+        "versions": some.get("versions"),
         "versions_differ": drain.get("versions_differ"),
         "workload": drain.get("workload"),
-        "presets": presets,
+        "settings": some.get("settings"),
+        "presets": {preset: _preset(preset, parts) for preset in dict.fromkeys(names)},
         "bytes_per": {
             server: {line["what"]: round(line["usage"]) for line in lines}
             for server, lines in parts.get("memory", {}).get("servers", {}).items()
         },
+        "pairs": {name: pairs[name] for name in ("ms_per_list", "ratio_to_loop", "overlap_with_loop") if name in pairs},
+        "overlap": {
+            shop: {preset: _own_candidates(told) for preset, told in found["presets"].items()}
+            for shop, found in shops.items()
+        },
+    }
+    return {**summary, "targets": judged(summary, parts.get("memory", {}).get("servers", {}))}
+
+
+def _preset(preset: str, parts: Mapping[str, Any]) -> dict[str, Any]:
+    def of(part: str) -> dict[str, Any]:
+        found: dict[str, Any] = parts.get(part, {}).get("presets", {}).get(preset, {})
+        return found
+
+    drain, scale = of("drain"), of("scale")
+    contenders = drain.get("contenders", {})
+    ours = contenders.get("ours", {})
+    workers = {line["size"]: line for line in scale.get("workers", [])}
+    return {
+        "drain_per_s": ours.get("drain_per_s"),
+        "cpu_us_per_purchase": ours.get("cpu_us_per_purchase"),
+        "memory_mb": ours.get("memory_mb"),
+        "startup_s": ours.get("startup_s"),
+        "ratio": drain.get("ratio"),
+        "freshness_ms": _freshness(of("freshness")),
+        "contenders": contenders,
+        "profile_us": of("profile").get("us_per_purchase"),
+        "growth": {what: growth(scale[what]) for what in ("items", "customers") if what in scale},
+        "two_workers": _two_workers(workers),
+        "exact_after_kill": {case: all(told["checks"].values()) for case, told in of("kill").items()},
+        "replay_s": of("replay").get("seconds"),
     }
 
 
-def table(summary: Mapping[str, Any]) -> str:
-    """Return the summary as Markdown.
-
-    >>> table({"presets": {}})
-    'Nothing was measured yet.'
-    """
-    if not summary.get("presets"):
-        return "Nothing was measured yet."
-    workload, machine, versions = summary["workload"], summary["machine"], summary["versions"]
-    about = (
-        f"{workload['purchases']:,} purchases, {workload['items']:,} items, {workload['customers']:,} customers, "
-        f"{workload['partitions']} partitions; medians of {workload['rounds']} rounds. {machine['cpu']}, "
-        f"{machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}; load before: "
-        f"{machine['load_before']}. {versions['broker']}, {versions['store']}, Python {versions['python']}, "
-        f"Trendloom {versions['trendloom']}; {summary['taken_at'].get('drain', '')}."
-    )
-    columns = ["contender", "purchases/s (lowest – highest)", "worker µs", "broker µs", "store µs", "worker MB"]
-    columns += ["first list after, s", "ours drains ×", "ours' worker CPU ×", "others used"]
-    lines = [about]
-    for preset, found in summary["presets"].items():
-        lines += [
-            "",
-            f"**Preset `{preset}`**",
-            "",
-            f"| {' | '.join(columns)} |",
-            f"|---{'|--:' * (len(columns) - 1)}|",
-        ]
-        lines += [_row(name, told, found["ratio"].get(name)) for name, told in found["contenders"].items()]
-        if found["freshness_ms"]:
-            lines += [
-                "",
-                "| offered | purchases/s | p50 ms | p99 ms | p99.9 ms | longest ms | |",
-                "|---|--:|--:|--:|--:|--:|---|",
-            ]
-            lines += [_fresh_row(name, told) for name, told in found["freshness_ms"].items()]
-    return "\n".join(lines)
-
-
-def write_table(page: Path, summary: Mapping[str, Any]) -> None:
-    """Put the table between the page's markers; raises :class:`InputError` if it has none."""
-    text = page.read_text(encoding="utf-8")
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise InputError(f"{page} has no markers for the table. Action: put {BEGIN} and {END} where it belongs.")
-    page.write_text(f"{head}{BEGIN}\n\n{table(summary)}\n\n{END}{tail}", encoding="utf-8")
+def _two_workers(lines: Mapping[int, Mapping[str, Any]]) -> float | None:
+    """Return two workers' rate as a share of one's; 0 if the state was not exact, None if they were not measured."""
+    if not {1, 2} <= set(lines):
+        return None
+    return round(lines[2]["drain_per_s"] / lines[1]["drain_per_s"], 3) if lines[2]["checked"] else 0.0
 
 
 def _freshness(steps: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -125,22 +111,14 @@ def _freshness(steps: Mapping[str, Any]) -> dict[str, Any] | None:
     return found or None
 
 
-def _row(name: str, told: Mapping[str, Any], ratio: Mapping[str, float] | None) -> str:
-    low, high = told["drain_per_s_range"]
-    cpu, memory = told["cpu_us_per_purchase"], told["memory_mb"]
-    against = (f"{ratio['drain']:.2f}", f"{ratio['worker_cpu']:.2f}") if ratio else ("", "")
-    unfinished = "" if told["finished"] else " ¹"
-    return (
-        f"| {CONTENDERS[name].title}{unfinished} | {told['drain_per_s']:,.0f} ({low:,.0f} – {high:,.0f}) "
-        f"| {cpu['worker']:.1f} | {cpu['broker']:.1f} | {cpu['store']:.1f} | {memory['worker']:.0f} "
-        f"| {told['startup_s']:.1f} | {against[0]} | {against[1]} | {told['others_share']:.0%} |"
-    )
-
-
-def _fresh_row(name: str, told: Mapping[str, Any]) -> str:
-    shown = ("–" if told[key] is None else f"{told[key]:,.0f}" for key in ("p50", "p99", "p99.9", "max"))
-    verdict = "saturated" if told["saturated"] else "keeps up"
-    return f"| {name} | {told['offered_per_s']:,.0f} | {' | '.join(shown)} | {verdict} |"
+def _own_candidates(told: Mapping[str, Any]) -> dict[str, float]:
+    """Return overlap, candidates and µs of the lists that the worker makes, with the preset's own amounts."""
+    line = next(line for line in told["by_candidates"] if line["factor"] == 1.0)
+    return {
+        "overlap": line["overlap"]["worker"],
+        "candidates": line["candidates"],
+        "us_per_list": line["us_per_list"]["worker"],
+    }
 
 
 def _commit() -> str:

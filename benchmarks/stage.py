@@ -15,9 +15,17 @@ import redis
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, TopicPartition
 
-from agents.publishing import partition_of
+from benchmarks.seeding import seed_customers
 from benchmarks.workload import Log, Sent
-from config.settings import CatalogueSettings, KafkaSettings, ListsSettings, RedisSettings, Settings, WorkerSettings
+from config.settings import (
+    CatalogueSettings,
+    KafkaSettings,
+    ListsSettings,
+    RedisSettings,
+    Settings,
+    StateSettings,
+    WorkerSettings,
+)
 from launch.compose import kafka_options, topic_table
 from launch.embedded import Engine, start_valkey
 from launch.processes import Processes
@@ -25,12 +33,22 @@ from launch.real_engines import apache_kafka_jars, start_apache_kafka, start_red
 from launch.topic_admin import broker_version, create_topics, open_admin
 from trendloom.errors import InputError
 from trendloom.events import SENT_AT_HEADER
+from trendloom.partitions import partitions_of_keys
 
-__all__ = ["Ends", "Stage", "fill"]
+__all__ = ["Ends", "Stage", "fill", "state_settings"]
 
 #: As large as the batches that this project's own producers send.
 _BATCH_BYTES = 131_072
 _IN_FLIGHT = 16
+
+
+def state_settings(preset: str) -> StateSettings:
+    """Return the state's settings for a preset: ``paper`` looks at no co-purchases, so none are kept for it.
+
+    >>> state_settings("paper").co_purchase_window, state_settings("balanced") == StateSettings()
+    (0, True)
+    """
+    return StateSettings(co_purchase_window=0) if preset == "paper" else StateSettings()
 
 
 class Stage:
@@ -63,7 +81,15 @@ class Stage:
         self.processes.close()
 
     def settings(
-        self, *, run: str, catalogue: Path, preset: str, partitions: int, max_batch: int, health_port: int
+        self,
+        *,
+        run: str,
+        catalogue: Path,
+        preset: str,
+        partitions: int,
+        max_batch: int,
+        health_port: int,
+        session_timeout_s: float = 30.0,
     ) -> Settings:
         """Return the settings that every contender of a run gets; ``run`` becomes the topics' prefix and the group."""
         return Settings(
@@ -73,17 +99,22 @@ class Stage:
                 group=run,
                 partitions=partitions,
                 max_batch=max_batch,
+                session_timeout_s=session_timeout_s,
             ),
             redis=RedisSettings(url=self.store.address),
+            state=state_settings(preset),
             lists=ListsSettings(preset=preset),
             catalogue=CatalogueSettings(directory=str(catalogue.resolve())),
             worker=WorkerSettings(health_port=health_port),
         )
 
-    def prepare(self, settings: Settings, log: Log) -> None:
-        """Empty the store, make the run's topics and write the log."""
+    def prepare(self, settings: Settings, log: Log, *, seeded_customers: int = 0) -> None:
+        """Empty the store, put customers with full histories into it, make the run's topics and write the log."""
         with redis.Redis.from_url(self.store.address) as client:
             client.flushall()
+        if seeded_customers:
+            seed_customers(self.store.address, seeded_customers, log.items, settings)
+        with redis.Redis.from_url(self.store.address) as client:
             client.config_resetstat()
         with open_admin(kafka_options(settings.kafka)) as admin:
             create_topics(admin, topic_table(settings.kafka))
@@ -167,8 +198,9 @@ class Ends:
 async def fill(bootstrap: str, topic: str, partitions: int, records: Sequence[Sent]) -> None:
     """Write records to a topic as fast as the broker takes them, in batches, each in its customer's partition."""
     lanes: list[list[Sent]] = [[] for _ in range(partitions)]
-    for record in records:
-        lanes[partition_of(record.key, partitions)].append(record)
+    places = partitions_of_keys([record.key for record in records], partitions).tolist()
+    for place, record in zip(places, records, strict=True):
+        lanes[place].append(record)
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=_BATCH_BYTES, acks="all")
     await producer.start()
     try:

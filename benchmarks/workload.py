@@ -20,6 +20,8 @@ from trendloom.catalogue.writing import parquet_bytes, tensor_bytes, write_direc
 
 __all__ = ["Log", "Sent", "Workload", "customer_id", "item_id", "make_log", "write_catalogue", "zipf_draws"]
 
+Ints = npt.NDArray[np.int64]
+
 _CATEGORIES = 20
 _DIMENSIONS = 32
 _NEIGHBOURS, _LOWEST = 64, 16
@@ -48,12 +50,14 @@ class Sent(NamedTuple):
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Log:
-    """Purchases in event order."""
+    """Purchases in event order; ``customers`` and ``items`` (R,) are the numbers of who bought what."""
 
     workload: Workload
     records: Sequence[Sent]
+    customers: Ints
+    items: Ints
 
 
 def customer_id(number: int) -> str:
@@ -91,14 +95,15 @@ def make_log(workload: Workload, now_ms: int) -> Log:
     """Return the purchases of a workload; the last one was made a minute before ``now_ms``."""
     rng = np.random.default_rng(workload.seed)
     size = workload.purchases
-    customers = zipf_draws(workload.customers, workload.zipf, size, rng).tolist()
-    items = zipf_draws(workload.items, workload.zipf, size, rng).tolist()
+    customers = zipf_draws(workload.customers, workload.zipf, size, rng)
+    items = zipf_draws(workload.items, workload.zipf, size, rng)
     stores = rng.integers(len(_STORES), size=size).tolist()
     prices = rng.integers(500, 20_000, size=size).tolist()
     events = rng.bytes(16 * size)
     begun_ms = now_ms - _BEFORE_NOW_MS - _APART_MS * size
     records = []
-    for place, (customer, item, store, cents) in enumerate(zip(customers, items, stores, prices, strict=True)):
+    columns = zip(customers.tolist(), items.tolist(), stores, prices, strict=True)
+    for place, (customer, item, store, cents) in enumerate(columns):
         event = uuid.UUID(bytes=events[16 * place : 16 * place + 16], version=4)
         at_ms = begun_ms + _APART_MS * place
         name = customer_id(customer)
@@ -108,7 +113,7 @@ def make_log(workload: Workload, now_ms: int) -> Log:
             '"variant_id":null,"source":"synthetic"}'
         )
         records.append(Sent(name.encode(), value.encode(), at_ms))
-    return Log(workload, records)
+    return Log(workload, records, customers, items)
 
 
 def write_catalogue(out: Path, items: int, seed: int = 1) -> str:

@@ -300,6 +300,13 @@ class ListsSettings(_Group):
         description="Whether other photos of the garment just bought stay out of the list. Default: nobody wants the "
         "same thing from its back.",
     )
+    debounce_ms: int = Field(
+        0,
+        ge=0,
+        le=30_000,
+        description="Milliseconds within which a customer gets at most one list; the purchases between are covered by "
+        "the next one. Default: 0, a list for every purchase.",
+    )
     unknown_items: Literal["dead_letter", "count"] = Field(
         "dead_letter",
         description="What becomes of a purchase whose item the catalogue does not know: set aside, or counted without "

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from config.settings import KafkaSettings
 from launch.compose import aiokafka_options
 from trendloom.errors import BrokerUnavailable
@@ -30,18 +33,25 @@ _READY_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What had come back at a moment (ms since the epoch): purchases with a list, and purchases set aside."""
+    """What had come back at a moment (ms since the epoch): purchases with a list, set aside, covered by later lists."""
 
     at_ms: float
     listed: int
     refused: int
+    covered: int = 0
+
+    @property
+    def settled(self) -> int:
+        """Purchases that nothing more is awaited for."""
+        return self.listed + self.refused + self.covered
 
 
 class LoadReader:
     """Reads the lists' and the dead letters' topics in another process; a context manager.
 
-    ``run`` and ``ends`` are those of :class:`LoadCheck`. ``from_beginning`` is for topics that are empty before the
-    run; otherwise only what comes from now on is read. Raises :class:`BrokerUnavailable` if the topics cannot be read.
+    ``run``, ``ends`` and ``previous`` are those of :class:`LoadCheck`. ``from_beginning`` is for topics that are
+    empty before the run; otherwise only what comes from now on is read. Raises :class:`BrokerUnavailable` if the topics
+    cannot be read.
     """
 
     def __init__(
@@ -53,12 +63,13 @@ class LoadReader:
         run: bytes,
         ends: Sequence[int],
         from_beginning: bool,
+        previous: npt.NDArray[np.int32] | None = None,
     ) -> None:
         spawning = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawning.Pipe()
         self._process = spawning.Process(
             target=_read_in_process,
-            args=(theirs, kafka, recommendations, dead_letters, run, tuple(ends), from_beginning),
+            args=(theirs, kafka, recommendations, dead_letters, run, tuple(ends), from_beginning, previous),
             name="load-reader",
             daemon=True,
         )
@@ -129,10 +140,12 @@ def _read_in_process(
     run: bytes,
     ends: Sequence[int],
     from_beginning: bool,
+    previous: npt.NDArray[np.int32] | None,
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then asks for the checks
     with suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone
-        asyncio.run(_read(pipe, kafka, recommendations, dead_letters, LoadCheck(run, ends), from_beginning))
+        check = LoadCheck(run, ends, previous)
+        asyncio.run(_read(pipe, kafka, recommendations, dead_letters, check, from_beginning))
 
 
 async def _read(
@@ -191,7 +204,7 @@ async def _read_until_asked(consumer: Any, pipe: Connection, check: LoadCheck, d
         now_s = time.monotonic()
         if now_s - told_s >= _SAMPLE_EVERY_S:
             told_s = now_s
-            pipe.send(Progress(received_ms, check.listed, check.refused))
+            pipe.send(Progress(received_ms, check.listed, check.refused, check.covered))
             if pipe.poll():
                 if pipe.recv() == "finish":
                     pipe.send((check, time.process_time() - began_s))

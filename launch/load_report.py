@@ -44,6 +44,7 @@ def as_report(outcome: LoadOutcome, started_at: datetime) -> dict[str, Any]:
             "max_in_flight": plan.max_in_flight,
             "partitions": outcome.partitions,
             "idempotent": outcome.idempotent,
+            "debounce_ms": outcome.debounce_ms,
         },
         "machine": machine(),
         "versions": outcome.versions,
@@ -55,6 +56,7 @@ def as_report(outcome: LoadOutcome, started_at: datetime) -> dict[str, Any]:
     if check is not None:
         report |= {
             "lists": check.listed,
+            "purchases_covered": check.covered,
             "purchases_refused": check.refused,
             "duplicate_lists": check.duplicate_lists,
             "version_regressions": check.version_regressions,
@@ -65,6 +67,7 @@ def as_report(outcome: LoadOutcome, started_at: datetime) -> dict[str, Any]:
         report["drain"] = {
             "purchases": outcome.drain.purchases,
             "lists": outcome.drain.part.listed,
+            "covered": outcome.drain.part.covered,
             "written_per_s": round(outcome.drain.written_per_s, 1),
             "lists_per_s": round(outcome.drain.lists_per_s, 1),
         }
@@ -127,6 +130,7 @@ def _row(found: StepOutcome) -> dict[str, Any]:
         "achieved_per_s": round(verdict.achieved_per_s, 1),
         "purchases": sending.handed_over,
         "lists": found.part.listed,
+        "covered": found.part.covered,
         "freshness_ms": quantiles_ms(found.part.freshness),
         "saturated": verdict.saturated,
         "why": verdict.why,

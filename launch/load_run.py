@@ -15,6 +15,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
+import numpy.typing as npt
+
 from config.settings import KafkaSettings, Settings
 from launch.assembly import open_catalogue, topic_names
 from launch.compose import aiokafka_options, kafka_options, topic_table
@@ -24,10 +27,10 @@ from launch.run_report import engine_versions, package_versions
 from launch.topic_admin import create_topics, open_admin
 from launch.workers import Workers
 from producers.load import LoadSender, StepSending
-from producers.load_records import LoadRecords
+from producers.load_records import LoadRecords, drawn_customers
 from producers.load_schedule import LoadStep, plan_steps
 from trendloom.errors import SettingsError
-from trendloom.verify.load_check import LoadCheck, PartCheck
+from trendloom.verify.load_check import LoadCheck, PartCheck, previous_purchases
 from trendloom.verify.saturation import Sample, Verdict, judge
 
 __all__ = ["Drain", "LoadOutcome", "LoadPlan", "StepOutcome", "run_load"]
@@ -76,7 +79,7 @@ class StepOutcome:
 
 @dataclass(slots=True)
 class LoadOutcome:
-    """A whole load test; ``missing`` counts purchases that were handed over and have neither list nor dead letter."""
+    """A whole load test; ``missing`` are purchases handed over that have no list, no later list, no dead letter."""
 
     plan: LoadPlan
     sent: int = 0
@@ -87,6 +90,7 @@ class LoadOutcome:
     items: int = 0
     partitions: int = 0
     idempotent: bool = True
+    debounce_ms: int = 0
     wall_s: float = 0.0
     sender_cpu_s: float = 0.0
     reader_cpu_s: float = 0.0
@@ -151,7 +155,7 @@ class _Running:
 
     async def run(self) -> LoadOutcome:
         began_s, plan = time.monotonic(), self._plan
-        outcome = LoadOutcome(plan, items=len(self._item_ids))
+        outcome = LoadOutcome(plan, items=len(self._item_ids), debounce_ms=self._settings.lists.debounce_ms)
         purchases, recommendations, dead_letters, _ = topic_names(self._settings)
         sender = LoadSender(
             aiokafka_options(self._settings.kafka),
@@ -170,6 +174,7 @@ class _Running:
                 run=sender.records.run,
                 ends=ends,
                 from_beginning=self._embedded,
+                previous=self._previous(ends[-1]),
             ) as reader:
                 cpu_s = time.process_time()
                 try:
@@ -194,6 +199,14 @@ class _Running:
         self._put_in_checks(outcome, outcome.check)
         outcome.wall_s = time.monotonic() - began_s
         return outcome
+
+    def _previous(self, count: int) -> npt.NDArray[np.int32] | None:
+        """Return what a later list may cover; None where every purchase is to have its own."""
+        plan = self._plan
+        if not self._settings.lists.debounce_ms:
+            return None
+        drawn = drawn_customers(count, customers=plan.customers, exponent=plan.zipf, seed=plan.seed)
+        return previous_purchases(drawn)
 
     def _records(self, partitions: int) -> LoadRecords:
         plan = self._plan
@@ -237,8 +250,7 @@ class _Running:
                 self._crew.raise_if_ended()
             for progress in reader.progress[seen:]:
                 due = before + step.due(progress.at_ms - sending.start_ms)
-                settled = progress.listed + progress.refused
-                samples.append(Sample(progress.at_ms, due, sender.handed_over, sender.acknowledged, settled))
+                samples.append(Sample(progress.at_ms, due, sender.handed_over, sender.acknowledged, progress.settled))
                 self._on_step(step, sending, samples[-1])
             seen = len(reader.progress)
 
@@ -265,16 +277,16 @@ class _Running:
         return StepOutcome(step, sending, samples, judge(step.rate_per_s, judged), PartCheck())
 
     async def _settle(self, sender: LoadSender, reader: LoadReader, look: Callable[[], None]) -> None:
-        """Wait until all that was handed over has its list; raises _NothingComes if nothing does for too long."""
+        """Wait until all that was handed over is settled; raises _NothingComes if nothing does for too long."""
         settled, progress_s = -1, time.monotonic()
         while True:
             latest = reader.look()
             look()
             sender.raise_if_failed()
-            if latest.listed + latest.refused >= sender.handed_over:
+            if latest.settled >= sender.handed_over:
                 return
-            if latest.listed + latest.refused != settled:
-                settled, progress_s = latest.listed + latest.refused, time.monotonic()
+            if latest.settled != settled:
+                settled, progress_s = latest.settled, time.monotonic()
             elif time.monotonic() - progress_s > self._plan.patience_s:
                 raise _NothingComes(
                     f"{sender.handed_over - settled} purchases have had no list for {self._plan.patience_s:g} s"

@@ -20,6 +20,7 @@ __all__ = [
     "AsJson",
     "CatalogueDirectory",
     "ConfigFile",
+    "DebounceMs",
     "KafkaAddress",
     "PresetName",
     "RedisAddress",
@@ -50,6 +51,14 @@ CatalogueDirectory = Annotated[
 PresetName = Annotated[
     str | None,
     typer.Option("--preset", metavar="NAME", help="Relevance preset: balanced or paper (setting lists.preset)."),
+]
+DebounceMs = Annotated[
+    int | None,
+    typer.Option(
+        "--debounce-ms",
+        metavar="MS",
+        help="At most one list a customer in so many milliseconds; 0 is a list a purchase (setting lists.debounce_ms).",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 

@@ -82,7 +82,7 @@ class CheckedSender:
         if self._most_awaited is not None:
             while self._check.outstanding >= self._most_awaited and not self._stop.is_set():
                 time.sleep(0.001)
-        self._check.sent(purchase.event_id)
+        self._check.sent(purchase.event_id, purchase.customer_id)
         self._feed.purchase_sent()
         self._inner.send(purchase, sent_at_ms=sent_at_ms)
 
@@ -132,7 +132,7 @@ def run_stream(
         if kafka is None:
             settings = _quick_to_join(settings)
         feed = feed or Feed(clock_s=time.time, preset=settings.lists.preset)
-        check = StreamCheck(examine_every=examine_every)
+        check = StreamCheck(examine_every=examine_every, debounced=settings.lists.debounce_ms > 0)
         options = kafka_options(settings.kafka)
         with open_admin(options, timeout_s=15.0) as admin:
             create_topics(admin, topic_table(settings.kafka), replication_factor=settings.kafka.replication_factor)

@@ -58,6 +58,8 @@ class RunReport:
     #: Purchases of this run among the dead letters.
     purchases_refused: int
     duplicate_lists: int
+    #: Purchases without a list of their own that a later list of their customer covers; 0 unless lists are debounced.
+    purchases_covered: int
     missing_lists: int
     foreign_lists: int
     version_regressions: int
@@ -66,7 +68,7 @@ class RunReport:
     complaints: list[str]
     #: Sum of the plain purchase counts of all items in Redis, without what they were before the run.
     popularity_total: int
-    #: Intended send time of a purchase to its list in this consumer's hands.
+    #: Intended send time of a purchase to its list in this consumer's hands; of purchases with a list of their own.
     freshness_ms: dict[str, float | None]
     #: Lists a second, from the first purchase to the last list.
     events_per_s: float
@@ -78,7 +80,7 @@ class RunReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every purchase was applied once and has a right list, or lies among the dead letters."""
+        """Whether every purchase was applied once and has a right list, is covered by one, or is a dead letter."""
         good = self.purchases_sent - self.purchases_refused
         return (
             self.missing_lists == 0
@@ -188,6 +190,7 @@ def _what_matters(settings: Settings) -> dict[str, Any]:
     return {
         "preset": settings.lists.preset,
         "top_k": settings.lists.top_k,
+        "debounce_ms": settings.lists.debounce_ms,
         "unknown_items": settings.lists.unknown_items,
         "partitions": settings.kafka.partitions,
         "max_batch": settings.kafka.max_batch,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 
 from agents.app import Names, WorkerRules, build_app
@@ -33,6 +32,7 @@ def worker_rules(settings: Settings) -> WorkerRules:
         trends_interval_s=settings.worker.trends_interval_s,
         health_port=settings.worker.health_port,
         unknown_items=settings.lists.unknown_items,
+        debounce_ms=settings.lists.debounce_ms,
         ssl_context=kafka_ssl_context(kafka),
         sasl_mechanism=kafka.sasl_mechanism,
         sasl_username=kafka.sasl_username,
@@ -56,8 +56,6 @@ async def serve(settings: Settings) -> None:
             names=Names(purchases, recommendations, dead_letters, trends),
             state_rules=state_rules(settings),
         )
-        gc.collect()
-        gc.freeze()  # catalogue and copies live as long as the worker: no collection has to look through them
         await run_worker(worker, drain_timeout_s=settings.worker.drain_timeout_s)
     finally:
         await store.close()

@@ -17,7 +17,7 @@ from trendloom.errors import SettingsError
 from trendloom.events import SENT_AT_HEADER
 from trendloom.partitions import partitions_of
 
-__all__ = ["CUSTOMER_PREFIX", "LoadRecord", "LoadRecords", "ZipfRanks"]
+__all__ = ["CUSTOMER_PREFIX", "LoadRecord", "LoadRecords", "ZipfRanks", "drawn_customers"]
 
 #: Customers are ``customer-0000000`` and so on: 16 characters up to ten million of them.
 CUSTOMER_PREFIX = b"customer-"
@@ -56,6 +56,21 @@ class ZipfRanks:
         return found
 
 
+def drawn_customers(count: int, *, customers: int, exponent: float, seed: int) -> npt.NDArray[np.int64]:
+    """Return whose the first ``count`` purchases of a run are, by number, without making them.
+
+    >>> made = LoadRecords(["tee"], customers=3, exponent=1.0, seed=1, run=uuid.UUID(int=0), partitions=1)
+    >>> [[(key, *_), *_]] = made.make(0, np.array([1_600_000_000_000]))
+    >>> key == b"customer-%07d" % drawn_customers(1, customers=3, exponent=1.0, seed=1)[0]
+    True
+    """
+    return _customer_ranks(customers, exponent, seed).draw(count)
+
+
+def _customer_ranks(customers: int, exponent: float, seed: int) -> ZipfRanks:
+    return ZipfRanks(customers, exponent, np.random.default_rng(np.random.SeedSequence(seed).spawn(2)[0]))
+
+
 class LoadRecords:
     """Makes the records of a run, number 0, 1, 2 ...; the same seed buys the same things in the same order.
 
@@ -79,8 +94,8 @@ class LoadRecords:
         run: uuid.UUID,
         partitions: int,
     ) -> None:
-        customer_seed, item_seed = np.random.SeedSequence(seed).spawn(2)
-        self._customers = ZipfRanks(customers, exponent, np.random.default_rng(customer_seed))
+        item_seed = np.random.SeedSequence(seed).spawn(2)[1]
+        self._customers = _customer_ranks(customers, exponent, seed)
         self._items = ZipfRanks(len(item_ids), exponent, np.random.default_rng(item_seed))
         self._item_json = [orjson.dumps(item_id) for item_id in item_ids]
         digits = max(_CUSTOMER_DIGITS, len(str(customers - 1)))

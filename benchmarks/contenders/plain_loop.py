@@ -1,22 +1,29 @@
-"""A plain aiokafka loop around the same work functions: what a worker would cost if Faust cost nothing.
+"""A plain aiokafka program around the same work functions: what a worker would cost if Faust cost nothing.
 
-``getmany``, one batch of one partition at a time; while a batch's lists are on their way to the broker the next batch
-is applied. Lists go out as whole producer batches (``create_batch`` / ``send_batch``, through our own publisher), and
-offsets are committed after acknowledgement, as often as our worker commits. Swept: ``max_records`` 250 to 2000.
+Four tasks in a row, as our worker has four agents: one takes and decodes a batch of one partition, one begins to apply
+it, one scores it while the store is still at work, one waits for the broker's acknowledgement of up to four batches
+and commits as often as our worker does. Lists go out as whole producer batches (``create_batch`` / ``send_batch``,
+through our own publisher). Swept: ``max_records`` 250 to 2000.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.publishing import Publisher
-from benchmarks.contenders.workshop import Lists, Workshop, given_settings, knobs
+from agents.purchases import Decoded
+from benchmarks.contenders.workshop import Begun, Lists, Workshop, given_settings, knobs
 
 KNOBS = {"max_records": 500.0}
+#: Most records of one ``getmany``, in batches: as many as our worker's transport takes at once.
+_AHEAD = 8
+#: Most batches of lists on their way to the broker, as in our worker.
+_PUBLISHING = 4
 
 
 async def main() -> None:
@@ -35,49 +42,65 @@ async def main() -> None:
     )
     await producer.start()
     await consumer.start()
-    loop = Loop(shop, consumer, kafka.commit_interval_s)
-    while True:
-        fetched = await consumer.getmany(timeout_ms=200, max_records=int(chosen["max_records"]))
-        for place, records in fetched.items():
-            await loop.take(place.topic, place.partition, records)
-        if not fetched:
-            await loop.settle()
-        await loop.commit_now_and_then()
+    await Row(shop, consumer, int(chosen["max_records"]), kafka.commit_interval_s).run()
 
 
-class Loop:
-    """One batch being published behind the one being applied, and what is ready to commit."""
+class Row:
+    """Four tasks with short queues between them; the first fault of any ends the program."""
 
-    def __init__(self, shop: Workshop, consumer: Any, commit_interval_s: float) -> None:
+    def __init__(self, shop: Workshop, consumer: Any, max_records: int, commit_interval_s: float) -> None:
         self._shop = shop
         self._consumer = consumer
+        self._max_records = max_records
         self._interval_s = commit_interval_s
-        self._committed_at_s = time.monotonic()
-        self._under_way: tuple[asyncio.Task[None], Lists] | None = None
+        self._decoded: asyncio.Queue[Decoded] = asyncio.Queue(1)
+        self._applied: asyncio.Queue[Begun] = asyncio.Queue(1)
+        self._published: asyncio.Queue[tuple[asyncio.Task[None], Lists]] = asyncio.Queue(_PUBLISHING)
         self._ready: dict[Any, int] = {}
 
-    async def take(self, topic: str, partition: int, records: Any) -> None:
-        """Apply and score a batch; then wait for the batch before, and send this one."""
-        lists = await self._shop.work(topic, partition, records)
-        await self.settle()
-        self._under_way = asyncio.create_task(self._shop.publish(lists)), lists
+    async def run(self) -> None:
+        """Run all tasks; raises what the first of them raises."""
+        async with asyncio.TaskGroup() as tasks:
+            for task in (self._take(), self._apply(), self._score(), self._acknowledge(), self._commit()):
+                tasks.create_task(task)
 
-    async def settle(self) -> None:
-        """Wait until the batch that is being published is acknowledged."""
-        if self._under_way is not None:
-            task, lists = self._under_way
-            self._under_way = None
-            await task
+    async def _take(self) -> None:
+        while True:
+            fetched = await self._consumer.getmany(timeout_ms=200, max_records=_AHEAD * self._max_records)
+            for place, records in fetched.items():
+                for batch in self._batches(records):
+                    await self._decoded.put(await self._shop.decode(place.topic, place.partition, batch))
+
+    def _batches(self, records: Sequence[Any]) -> list[Sequence[Any]]:
+        return [records[at : at + self._max_records] for at in range(0, len(records), self._max_records)]
+
+    async def _apply(self) -> None:
+        while True:
+            begun = await self._shop.begin(await self._decoded.get())
+            await self._applied.put(begun)
+            await self._shop.written(begun)
+
+    async def _score(self) -> None:
+        while True:
+            lists = await self._shop.score(await self._applied.get())
+            publishing = asyncio.create_task(self._shop.publish(lists))
+            await self._published.put((publishing, lists._replace(records=[])))
+
+    async def _acknowledge(self) -> None:
+        while True:
+            publishing, lists = await self._published.get()
+            await publishing
             self._ready[lists.partition] = lists.last_offset
 
-    async def commit_now_and_then(self) -> None:
-        """Commit what is acknowledged, if it is time."""
-        if self._ready and time.monotonic() - self._committed_at_s >= self._interval_s:
+    async def _commit(self) -> None:
+        while True:
+            began_s = time.monotonic()
             ready, self._ready = self._ready, {}
-            await self._consumer.commit({TopicPartition(*place): last + 1 for place, last in ready.items()})
-            for place, last in ready.items():
-                self._shop.committed(place, last)
-            self._committed_at_s = time.monotonic()
+            if ready:
+                await self._consumer.commit({TopicPartition(*place): last + 1 for place, last in ready.items()})
+                for place, last in ready.items():
+                    self._shop.committed(place, last)
+            await asyncio.sleep(max(self._interval_s - (time.monotonic() - began_s), 0.0))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["CONTENDERS", "Contender"]
+__all__ = ["CONTENDERS", "PROFILED", "Contender"]
 
 Knobs = dict[str, float]
 
@@ -70,3 +70,6 @@ CONTENDERS: dict[str, Contender] = {
         ),
     )
 }
+
+#: Ours with a sampling profiler inside: not a contender, but run like one.
+PROFILED = Contender("profiled", "Trendloom, profiled", ("benchmarks.profiled_worker", "--log-level", "WARNING"))

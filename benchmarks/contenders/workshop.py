@@ -6,6 +6,7 @@ between is decided here once. Only standard library, ``trendloom``, ``agents`` a
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from faust.types import TP
 from agents.batch_transport import Batch
 from agents.counters import Counters
 from agents.dead_letter import DeadLetters
-from agents.purchases import PurchasesAgent
+from agents.purchases import Decoded, PurchasesAgent, Work
 from agents.scoring import ScoringAgent
 from config.loading import load_settings
 from config.settings import Settings
@@ -25,7 +26,7 @@ from launch.assembly import can_compile, clock_ms, open_catalogue, open_refreshe
 from trendloom.state.on_redis import RedisStore
 from trendloom.state.store import Partition
 
-__all__ = ["KNOBS_VARIABLE", "Bench", "Lists", "Record", "Taken", "Workshop", "given_settings", "knobs"]
+__all__ = ["KNOBS_VARIABLE", "Begun", "Bench", "Lists", "Record", "Taken", "Workshop", "given_settings", "knobs"]
 
 #: Name of the environment variable that holds a contender's knobs, as JSON.
 KNOBS_VARIABLE = "BENCH_KNOBS"
@@ -51,6 +52,13 @@ class Bench(Protocol):
 
     async def publish(self, topic: str, records: Sequence[Record], timestamp_ms: int) -> None:
         """Send ``records`` and wait."""
+
+
+class Begun(NamedTuple):
+    """A batch that is being applied, and the offset of its last record."""
+
+    work: Work
+    last_offset: int
 
 
 class Lists(NamedTuple):
@@ -91,17 +99,37 @@ class Workshop:
             clock_ms=clock_ms,
         )
         scoring = ScoringAgent(refresher, sender, counters, topic=recommendations, clock_ms=clock_ms)  # type: ignore[arg-type]
+        gc.collect()
+        gc.freeze()  # as our worker does: no collection has to look through what lives as long as the program
         return cls(settings, store, purchases, scoring, refresher)
 
     async def work(self, topic: str, partition: int, records: Sequence[Any]) -> Lists:
-        """Apply consecutive records of one partition to the state and score their lists."""
+        """Apply consecutive records of one partition to the state and score their lists, one step after the other."""
+        begun = await self.begin(await self.decode(topic, partition, records))
+        await self.written(begun)
+        return await self.score(begun)
+
+    async def decode(self, topic: str, partition: int, records: Sequence[Any]) -> Decoded:
+        """Decode consecutive records of one partition; batches are decoded in the order of the log."""
         place = Partition(topic, partition)
         if place not in self._assigned:
             await self._refresher.assigned(place)
             self._assigned.add(place)
-        batch = Batch(TP(topic, partition), list(records))
-        applied = await self._purchases.apply(batch)
-        return Lists(place, batch.last_offset, await self._scoring.score(applied))
+        return await self._purchases.decode(Batch(TP(topic, partition), list(records)))
+
+    async def begin(self, decoded: Decoded) -> Begun:
+        """Begin to apply a decoded batch; the one before must be ``written``."""
+        return Begun(await self._purchases.begin(decoded), decoded.batch.last_offset)
+
+    async def written(self, begun: Begun) -> None:
+        """Wait until a batch is written, then do a little of the folding of the items' log, as our worker does."""
+        await begun.work.applied.written()
+        await self._refresher.fold_some()
+
+    async def score(self, begun: Begun) -> Lists:
+        """Score a batch's lists and return them once the state holds it."""
+        lists = await self._scoring.score(begun.work)
+        return Lists(begun.work.applied.partition, begun.last_offset, lists)
 
     async def publish(self, lists: Lists) -> None:
         """Publish a batch's lists and wait until they are acknowledged."""

@@ -184,7 +184,9 @@ def _sum_up(console: Console, result: RunReport, report: Path | None) -> None:
     p50, p99 = (math.nan if fresh[name] is None else float(fresh[name] or 0.0) for name in ("p50", "p99"))
     console.print(
         f"{result.purchases_sent:,} purchases sent, {result.purchases_applied:,} applied, "
-        f"{result.lists_published:,} lists for {result.customers:,} customers; {result.missing_lists} missing, "
+        f"{result.lists_published:,} lists for {result.customers:,} customers; "
+        + (f"{result.purchases_covered:,} covered by later ones, " if result.purchases_covered else "")
+        + f"{result.missing_lists} missing, "
         f"{result.duplicate_lists} duplicates, {result.dead_letters} dead letters.\n"
         f"{result.events_per_s:,.0f} lists/s, freshness p50 {p50:,.0f} ms, p99 {p99:,.0f} ms, {result.wall_s:.1f} s in "
         f"all{f'; report: {report}' if report is not None else ''}.",

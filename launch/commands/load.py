@@ -22,6 +22,7 @@ from launch.options import (
     AsJson,
     CatalogueDirectory,
     ConfigFile,
+    DebounceMs,
     KafkaAddress,
     PresetName,
     read_settings_with_origins,
@@ -71,6 +72,7 @@ def load(
     catalogue: CatalogueDirectory = None,
     workers: Annotated[int, typer.Option(help="Workers to start, without --kafka.", min=1)] = 1,
     preset: PresetName = None,
+    debounce_ms: DebounceMs = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report, JSON.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Write latency against rate, SVG.")] = None,
     config: ConfigFile = None,
@@ -89,7 +91,13 @@ def load(
     default = "" if drain else "1000"
     text = steps if steps is not None else (str(rate) if rate is not None else default)
     loaded = read_settings_with_origins(
-        config, {"kafka.bootstrap": kafka, "catalogue.directory": catalogue, "lists.preset": preset}
+        config,
+        {
+            "kafka.bootstrap": kafka,
+            "catalogue.directory": catalogue,
+            "lists.preset": preset,
+            "lists.debounce_ms": debounce_ms,
+        },
     )
     plan = LoadPlan(
         rates_per_s=parse_rates(text) if text else [],
@@ -142,7 +150,9 @@ def _sentence(found: dict[str, Any]) -> str:
             f"listed at {drain['lists_per_s']:,.0f}/s. "
         )
     return said + (
-        f"{found['purchases_sent']:,} purchases, {found['lists']:,} lists, {found['missing_lists']} missing, "
+        f"{found['purchases_sent']:,} purchases, {found['lists']:,} lists, "
+        + (f"{found['purchases_covered']:,} covered by later ones, " if found["settings"]["debounce_ms"] else "")
+        + f"{found['missing_lists']} missing, "
         f"{found['duplicate_lists']} duplicates, {found['purchases_refused']} dead letters. Seed {found['seed']}."
     )
 

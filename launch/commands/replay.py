@@ -192,7 +192,8 @@ def _run_everything(
     else:
         typer.echo(
             f"{found.purchases_sent} purchases sent, {found.purchases_applied} applied, {found.lists_published} lists, "
-            f"{found.missing_lists} missing, {found.dead_letters} dead letters, {found.events_per_s:.0f} lists/s, "
+            + (f"{found.purchases_covered} covered by later ones, " if found.purchases_covered else "")
+            + f"{found.missing_lists} missing, {found.dead_letters} dead letters, {found.events_per_s:.0f} lists/s, "
             f"freshness p50 {found.freshness_ms['p50']} ms, p99 {found.freshness_ms['p99']} ms."
         )
     if not found.ok:

@@ -10,7 +10,15 @@ from typing import Annotated
 
 import typer
 
-from launch.options import CatalogueDirectory, ConfigFile, KafkaAddress, PresetName, RedisAddress, read_settings
+from launch.options import (
+    CatalogueDirectory,
+    ConfigFile,
+    DebounceMs,
+    KafkaAddress,
+    PresetName,
+    RedisAddress,
+    read_settings,
+)
 
 __all__ = ["worker"]
 
@@ -33,6 +41,7 @@ def worker(
     unknown_items: Annotated[
         str | None, typer.Option(help="dead_letter or count: what becomes of items the catalogue does not know.")
     ] = None,
+    debounce_ms: DebounceMs = None,
     health_port: Annotated[
         int | None, typer.Option(help="Loopback port of GET /health; 0 is none (setting worker.health_port).")
     ] = None,
@@ -56,6 +65,7 @@ def worker(
             "kafka.max_batch": max_batch,
             "lists.top_k": top_k,
             "lists.unknown_items": unknown_items,
+            "lists.debounce_ms": debounce_ms,
             "worker.health_port": health_port,
         },
     )

@@ -103,8 +103,8 @@ class Refresher:
     async def open(self, now_ms: int) -> int:
         """Begin or check the state, number the catalogue's items, read what is there; return the epoch."""
         self.epoch = await self._store.open(self._rules, now_ms)
-        number_of_row = await self._store.number_items(self.catalogue.item_ids)
         await self.mirror.load(self._store)
+        number_of_row = await self.mirror.number(self._store, self.catalogue.item_ids)
         self._scorer = Scorer(
             self.catalogue,
             number_of_row,

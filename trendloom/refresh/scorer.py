@@ -87,6 +87,7 @@ class Scorer:
         self._store_hashes = np.array(sorted(hashes), np.int64)
         self._store_places = np.array([hashes[value] for value in sorted(hashes)], np.int16)
         self._standing: Standing | None = None
+        self._percentile: npt.NDArray[np.float32] = np.empty(0, np.float32)
         self._standing_version = 0
         self._standing_from_s = 0.0
         self._standing_took_s = 0.0
@@ -110,7 +111,8 @@ class Scorer:
 
     def percentiles(self, items: Ints) -> npt.NDArray[np.float32]:
         """Return the popularity percentile of each item (A,), of those that were ever bought."""
-        return self._stand().percentile[items].astype(np.float32)
+        self._stand()
+        return self._percentile[items]
 
     def top_k(self, query: Query) -> TopK:
         """Return the top-k of each purchase."""
@@ -152,8 +154,11 @@ class Scorer:
     def _stand(self) -> Standing:
         if self._standing is None or self._stands_no_longer():
             began_s = self._monotonic()
-            self._standing = Standing(self._features, self._dynamics)
+            standing = Standing(self._features, self._dynamics, self._standing)
+            self._standing, self._percentile = standing, standing.percentile.astype(np.float32)
             self._standing_version = self._mirror.version
+            if self._ranker is not None:
+                self._ranker.stand(standing)
             self._standing_from_s = self._monotonic()
             self._standing_took_s = self._standing_from_s - began_s
         return self._standing

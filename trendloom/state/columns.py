@@ -139,6 +139,17 @@ class Listings(Sequence[Listed]):
             tail.tobytes(),
         )
 
+    def narrowed(self, places: Ints) -> Listings:
+        """Return those at ``places`` (C,), which ascend; their arrivals stay whole."""
+        return Listings(
+            self.arrivals,
+            self.which[places],
+            self.numbers[places],
+            self.percentiles[places],
+            self.trendiness[places],
+            self.entries[places],
+        )
+
     @property
     def purchases(self) -> list[Purchase | PurchaseRecord]:
         """The purchases (B,) themselves."""

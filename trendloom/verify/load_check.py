@@ -1,8 +1,9 @@
 """Did every purchase of a load test get its list, and how soon? Checks of lists as bytes, at line rate.
 
 A purchase's number stands in its event id (``producers/load_records.py`` puts it there), so a list is checked by
-cutting five words out of its bytes; JSON is decoded only where they are not where they usually are. It never talks to
-Kafka. Read next: :mod:`trendloom.verify.saturation`; :mod:`trendloom.verify.stream_check` for lists of any purchases.
+cutting five words out of its bytes; JSON is decoded only where they are not where they usually are. Debounced lists
+cover earlier purchases of their customer. It never talks to Kafka. Read next: :mod:`trendloom.verify.saturation`;
+:mod:`trendloom.verify.stream_check` for lists of any purchases.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from trendloom.verify.freshness import DurationHistogram
 
-__all__ = ["LoadCheck", "PartCheck"]
+__all__ = ["LoadCheck", "PartCheck", "previous_purchases"]
+
+Ints = npt.NDArray[np.int64]
+
+#: What is known of a purchase: it has a list, was set aside, or a later list of its customer covers it; else nothing.
+_LISTED, _REFUSED, _COVERED = 1, 2, 3
 
 _RUN_CHARACTERS, _NUMBER_DIGITS = 24, 12
 _Words = tuple[int, bytes, bytes, int, int]  # purchase number, customer, epoch, customer's purchase number, sent_at
@@ -27,16 +34,33 @@ class PartCheck:
 
     #: Purchases that have a list.
     listed: int = 0
+    #: Purchases that have none, and a later list of their customer.
+    covered: int = 0
     #: Intended send time of a purchase to its first list's arrival.
     freshness: DurationHistogram = field(default_factory=DurationHistogram)
     first_list_ms: float = 0.0
     last_list_ms: float = 0.0
 
 
+def previous_purchases(customers: Ints) -> npt.NDArray[np.int32]:
+    """Return for each purchase (N,), given its customer's number, the place of that customer's purchase before; -1.
+
+    >>> previous_purchases(np.array([7, 8, 7, 7])).tolist()
+    [-1, -1, 0, 2]
+    """
+    order = np.argsort(customers, kind="stable")
+    again = customers[order[1:]] == customers[order[:-1]]
+    previous = np.full(customers.size, -1, np.int32)
+    previous[order[1:][again]] = order[:-1][again]
+    return previous
+
+
 class LoadCheck:
     """Checks the lists of a run whose purchases are numbered 0 .. ``ends[-1]`` - 1; part i ends before ``ends[i]``.
 
-    ``run`` are the characters that its event ids begin with. Memory: a byte a purchase and about 100 a customer.
+    ``run`` are the characters that its event ids begin with. ``previous`` (:func:`previous_purchases`) is for lists
+    that are debounced: a customer's purchases are sent in order, so a list covers those before its own. Without it
+    every purchase needs a list. Memory: a byte a purchase (five with ``previous``) and about 100 a customer.
 
     >>> run = b"7f8de1cf-93fc-4b4f-9d3d-"
     >>> value = (b'{"schema_version":1,"customer_id":"c1","version":{"epoch":1,"number":1},"cause":{"event_id":"' + run
@@ -47,16 +71,19 @@ class LoadCheck:
     (1, 1, 5.0)
     """
 
-    def __init__(self, run: bytes, ends: Sequence[int]) -> None:
+    def __init__(self, run: bytes, ends: Sequence[int], previous: npt.NDArray[np.int32] | None = None) -> None:
         self._run = run
         self._ends = np.array(ends, np.int64)
         self._seen = bytearray(int(self._ends[-1]) if len(self._ends) else 0)
+        self._previous = previous
         self._latest: dict[bytes, tuple[bytes, int]] = {}
         #: One for each part of the run.
         self.parts = [PartCheck() for _ in ends]
         #: Purchases that have a list.
         self.listed = 0
-        #: A list of a purchase that had one before: allowed by at-least-once.
+        #: Purchases that have none, and a later list of their customer.
+        self.covered = 0
+        #: A list of a purchase that had one before, or was covered: allowed by at-least-once.
         self.duplicate_lists = 0
         #: Lists of purchases that this run did not send.
         self.foreign_lists = 0
@@ -91,7 +118,9 @@ class LoadCheck:
             if seen[number]:
                 self.duplicate_lists += 1
                 continue
-            seen[number] = 1
+            seen[number] = _LISTED
+            if self._previous is not None:
+                self._cover(self._previous.data, number)
             before = latest.get(customer)
             if before is None or before[0] != epoch or version > before[1]:
                 latest[customer] = (epoch, version)
@@ -112,12 +141,22 @@ class LoadCheck:
         except ValueError:
             return
         if number < len(self._seen) and not self._seen[number]:
-            self._seen[number] = 1
+            self._seen[number] = _REFUSED
             self.refused += 1
 
     def missing(self, sent: int) -> int:
-        """Return how many of the first ``sent`` purchases have neither a list nor a dead letter."""
-        return sent - sum(self._seen[:sent])
+        """Return how many of the first ``sent`` purchases have no list, are not covered, and were not set aside."""
+        return self._seen.count(0, 0, sent)
+
+    def _cover(self, previous: memoryview, number: int) -> None:
+        """Note that a purchase's list covers its customer's purchases before it, back to the last that has one."""
+        seen, before = self._seen, previous[number]
+        while before >= 0 and seen[before] in {0, _REFUSED}:
+            if not seen[before]:
+                seen[before] = _COVERED
+                self.covered += 1
+                self.parts[int(np.searchsorted(self._ends, before, side="right"))].covered += 1
+            before = previous[before]
 
     def _count(self, numbers: list[int], sent_at: list[int], received_ms: float) -> None:
         self.listed += len(numbers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +36,9 @@ class CheckSummary:
     purchases_refused: int
     #: A list of a (customer, version) that had come before: allowed by at-least-once, harmless by version.
     duplicate_lists: int
-    #: Purchases sent that have neither a list nor a dead letter (yet).
+    #: Purchases that have no list of their own, and a later one of their customer; 0 unless lists are debounced.
+    purchases_covered: int
+    #: Purchases sent that have neither a list nor a dead letter, and are not covered (yet).
     missing_lists: int
     #: Lists of purchases that this run did not send (a topic may have other senders).
     foreign_lists: int
@@ -56,22 +59,26 @@ class _Customer:
 class StreamCheck:
     """Counts and compares; may be told of purchases by one thread and of lists by another.
 
-    ``examine_every`` says which lists are checked in full: 1 is every list, 16 every sixteenth.
+    ``examine_every`` says which lists are checked in full: 1 is every list, 16 every sixteenth. Where lists are
+    ``debounced``, a list covers what its customer was sent before; without it every purchase needs a list of its own.
 
     >>> check = StreamCheck()
-    >>> check.sent(uuid.UUID(int=7))
+    >>> check.sent(uuid.UUID(int=7), "ann")
     >>> check.summary().missing_lists
     1
     """
 
-    def __init__(self, *, examine_every: int = 16) -> None:
+    def __init__(self, *, examine_every: int = 16, debounced: bool = False) -> None:
         self._lock = threading.Lock()
         self._examine_every = max(1, examine_every)
+        self._debounced = debounced
         self._awaited: set[bytes] = set()
         self._dead_positions: set[tuple[str, int, int]] = set()
         self._customers: dict[str, _Customer] = {}
+        #: Each customer's purchases since the last that has a list, in order; kept where lists are debounced.
+        self._buyers: dict[str, deque[bytes]] = {}
         self._counts = dict.fromkeys(
-            ("sent", "lists", "dead", "refused", "twice", "foreign", "back", "examined", "wrong"), 0
+            ("sent", "lists", "dead", "refused", "twice", "covered", "foreign", "back", "examined", "wrong"), 0
         )
         #: Intended send time of a purchase to its first list's arrival, ms.
         self.freshness = DurationHistogram()
@@ -80,7 +87,7 @@ class StreamCheck:
 
     @property
     def outstanding(self) -> int:
-        """Purchases sent that have neither a list nor a dead letter yet."""
+        """Purchases sent that have neither a list nor a dead letter yet, and are not covered."""
         return len(self._awaited)
 
     @property
@@ -88,11 +95,13 @@ class StreamCheck:
         """Lists and dead letters so far: grows as long as the run makes progress."""
         return self._counts["lists"] + self._counts["dead"]
 
-    def sent(self, event_id: uuid.UUID) -> None:
-        """Note a purchase, before it is sent."""
+    def sent(self, event_id: uuid.UUID, customer_id: str) -> None:
+        """Note a purchase, before it is sent; a customer's purchases in their order."""
         with self._lock:
             self._counts["sent"] += 1
             self._awaited.add(event_id.bytes)
+            if self._debounced:
+                self._buyers.setdefault(customer_id, deque()).append(event_id.bytes)
 
     def take_list(self, value: bytes, received_ms: float) -> dict[str, Any]:
         """Check a record of the lists' topic, received at ``received_ms`` since the epoch; return it decoded."""
@@ -104,6 +113,8 @@ class StreamCheck:
             event_id = uuid.UUID(found["cause"]["event_id"]).bytes
             ours = event_id in self._awaited
             self._awaited.discard(event_id)
+            if ours and self._debounced:
+                self._cover(found["customer_id"], event_id)
             twice = self._is_repeated(found["customer_id"], found["version"]["epoch"], found["version"]["number"])
             if twice:
                 self._counts["twice"] += 1
@@ -141,12 +152,24 @@ class StreamCheck:
                 dead_letters=counts["dead"],
                 purchases_refused=counts["refused"],
                 duplicate_lists=counts["twice"],
+                purchases_covered=counts["covered"],
                 missing_lists=len(self._awaited),
                 foreign_lists=counts["foreign"],
                 version_regressions=counts["back"],
                 lists_examined=counts["examined"],
                 lists_malformed=counts["wrong"],
             )
+
+    def _cover(self, customer_id: str, event_id: bytes) -> None:
+        """Await no list for what a customer was sent before a purchase that has its list now."""
+        sent = self._buyers.get(customer_id, deque())
+        while sent:
+            before = sent.popleft()
+            if before == event_id:
+                return
+            if before in self._awaited:
+                self._awaited.discard(before)
+                self._counts["covered"] += 1
 
     def _is_repeated(self, customer_id: str, epoch: int, number: int) -> bool:
         customer = self._customers.setdefault(customer_id, _Customer(epoch=epoch))
@@ -156,7 +179,9 @@ class StreamCheck:
             customer.epoch, customer.greatest = epoch, 0
             customer.skipped.clear()
         if number > customer.greatest:
-            if customer.greatest:  # before the first list of a customer nothing is known of the numbers below it
+            # before the first list of a customer nothing is known of the numbers below it; where lists are debounced,
+            # what was skipped may still come after a crash, and is as harmless as a repetition
+            if customer.greatest and not self._debounced:
                 customer.skipped.update(range(customer.greatest + 1, number))
             customer.greatest = number
             return False

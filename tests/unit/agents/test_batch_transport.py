@@ -12,8 +12,10 @@ from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 from mode import Service
 
+from agents import batch_transport
 from agents.batch_transport import Batch, BatchConsumer, BatchSchema, BatchTransport
 from agents.fetched import Fetched
+from trendloom.errors import SettingsError
 
 A, B, C = TP("purchases", 0), TP("purchases", 1), TP("other", 0)
 NOW_MS = 1_600_000_000_000
@@ -331,8 +333,9 @@ def test_nothing_is_fetched_between_an_assignment_and_its_seek() -> None:
         consumer._on_partitions_assigned = nobody
         consumer.app.on_rebalance_return = lambda: None  # type: ignore[method-assign]
         consumer.fetched(A, 0)
+        consumer._begun[A] = 0
         await consumer.on_partitions_assigned({A, B})
-        assert consumer._waiting == {}
+        assert (consumer._waiting, consumer._begun) == ({}, {})
         consumer._thread.answer = lambda: {A: [(40, records(A, 40))]}  # type: ignore[attr-defined]
         fetching = asyncio.ensure_future(consumer._fetch())
         for _turn in range(20):
@@ -345,6 +348,31 @@ def test_nothing_is_fetched_between_an_assignment_and_its_seek() -> None:
         assert not consumer._astray
 
     with_consumer(check)
+
+
+def test_a_seek_that_nobody_makes_is_made_by_ourselves(monkeypatch: Any) -> None:
+    """Faust gives a seek up after a while, and goes on as if it had been made."""
+
+    async def check(consumer: Offline, _: Any) -> None:
+        monkeypatch.setattr(batch_transport, "_PLACING_S", 0.0)
+        consumer._placed.clear()
+        async with consumer._seeking:  # it is under way
+            await consumer._fetch()
+        assert not consumer._astray
+        await consumer._fetch()
+        assert consumer._astray
+        assert consumer._thread.asked == []
+        await consumer._seek_again()
+        assert consumer._placed.is_set()
+
+    with_consumer(check)
+
+
+def test_transactions_are_refused() -> None:
+    """What a transaction aborted would be handed on."""
+    thread: Any = type("Thread", (), {"consumer": type("Consumer", (), {"in_transaction": True})})
+    with pytest.raises(SettingsError, match="Action: "):
+        batch_transport._Thread._create_worker_consumer(thread, None)
 
 
 def test_a_seek_that_partitions_overtook_does_not_count() -> None:

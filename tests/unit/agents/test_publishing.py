@@ -1,5 +1,4 @@
 import asyncio
-import selectors
 from collections.abc import Coroutine
 from typing import Any
 
@@ -14,26 +13,8 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from agents.publishing import Publisher
 from tests.fake_producer import FakeProducer
+from tests.quick_loop import QuickLoop
 from trendloom.errors import BrokerUnavailable
-
-
-class _Impatient(selectors.DefaultSelector):
-    ahead_s = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self.ahead_s += max(timeout or 0.0, 0.0)
-        return super().select(0 if timeout else timeout)
-
-
-class QuickLoop(asyncio.SelectorEventLoop):
-    """Whoever sleeps wakes at once, and the clock says that the time has passed."""
-
-    def __init__(self) -> None:
-        self._impatient = _Impatient()
-        super().__init__(self._impatient)
-
-    def time(self) -> float:
-        return super().time() + self._impatient.ahead_s
 
 
 def timed(work: Coroutine[Any, Any, None]) -> float:

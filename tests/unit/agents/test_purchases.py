@@ -66,6 +66,7 @@ async def bench(
     unknown_items: Literal["dead_letter", "count"] = "dead_letter",
     max_items: int = 1000,
     store: InProcessStore | None = None,
+    newest_only: bool = False,
 ) -> Bench:
     store, counters = store or InProcessStore(), Counters()
     producer = FakeProducer({"recommendations": 4, "dead-letters": 1}, room=100)
@@ -89,7 +90,14 @@ async def bench(
         unknown_items=unknown_items,
         clock_ms=lambda: NOW_MS,
     )
-    scoring = ScoringAgent(refresher, publisher, counters, topic="recommendations", clock_ms=lambda: NOW_MS + 7)
+    scoring = ScoringAgent(
+        refresher,
+        publisher,
+        counters,
+        topic="recommendations",
+        clock_ms=lambda: NOW_MS + 7,
+        newest_only=newest_only,
+    )
     return Bench(store, refresher, producer, counters, purchases, scoring)
 
 
@@ -215,10 +223,27 @@ def test_lists_carry_the_cause_the_version_and_the_intended_send_time() -> None:
             "repeated": 0,
             "covered": 0,
             "lists": 2,
+            "lists_skipped": 0,
             "batches": 1,
             "keyed_otherwise": 0 if partition_of(b"ann", 4) == 2 else 3,
             "dead_letters": {"not_json": 1},
         }
+
+    asyncio.run(check())
+
+
+def test_with_debounce_each_customer_of_a_batch_has_one_list_the_same_as_without() -> None:
+    async def check() -> None:
+        batch = batch_of([raw(event, f"c{event % 3}", event, store_id=f"s{event}") for event in range(8)])
+        every, newest = await bench(), await bench(newest_only=True)
+        lists, narrowed = await every.take(batch), await newest.take(batch)
+        assert [one.cause.offset for one in narrowed] == [5, 6, 7]
+        assert narrowed == lists[5:]
+        assert (newest.counters.new, newest.counters.lists, newest.counters.lists_skipped) == (8, 3, 5)
+        assert every.counters.lists_skipped == 0
+        again = await newest.take(batch)
+        assert [one.version for one in again] == [one.version for one in narrowed]
+        assert (newest.counters.repeated, newest.counters.lists, newest.counters.lists_skipped) == (8, 6, 10)
 
     asyncio.run(check())
 

@@ -46,7 +46,13 @@ def test_a_report_is_json_and_says_what_was_found(tmp_path: Path) -> None:
     assert good["freshness_ms"] == {"p50": 5.0, "p90": 5.0, "p99": 5.0, "p99.9": 5.0, "max": 5.0}
     assert set(bad["freshness_ms"].values()) == {None}
     assert bad["over_time"]["backlog"][-1] == bad["backlog_at_end"] == 4900 - 1960
-    assert report["drain"] == {"purchases": 10, "lists": 10, "written_per_s": 5000.0, "lists_per_s": 900.0}
+    assert report["drain"] == {
+        "purchases": 10,
+        "lists": 10,
+        "covered": 0,
+        "written_per_s": 5000.0,
+        "lists_per_s": 900.0,
+    }
     assert (report["seed"], report["missing_lists"], report["machine"]["processors"] > 0) == (8, 2, True)
 
 

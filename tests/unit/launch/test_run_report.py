@@ -24,6 +24,7 @@ def _report(**changes: Any) -> RunReport:
         dead_letters=3,
         purchases_refused=1,
         duplicate_lists=0,
+        purchases_covered=0,
         missing_lists=0,
         foreign_lists=0,
         version_regressions=0,

@@ -19,15 +19,16 @@ Int32s = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
-#: All that is asked of an item while it is weighed, in one cache line: most of the time goes into fetching it.
+#: All that is asked of an item while it is weighed, in one cache line (64 bytes): most of the time goes into fetching
+#: it, so the first card has to begin one, too.
 CARD = np.dtype(
     [
         ("slot", "i8"),  # where the present purchase has noted the item: stamp * 2^24 + place
-        ("slow", "f8"),
+        ("fresh", "f8"),  # e^(slow score - Live.fresh_at)
+        ("damping", "f8"),  # (purchases + shrinkage)^damping
         ("product", "i4"),
         ("view_group", "i4"),
         ("photo_row", "i4"),
-        ("purchases", "i4"),
         ("percentile", "f4"),
         ("total", "f4"),
         ("group_share", "f4"),
@@ -62,6 +63,7 @@ class Items(NamedTuple):
 class Live(NamedTuple):
     """What the stream says: counts as they are, and how all items stand (:mod:`trendloom.relevance.standing`)."""
 
+    fresh_at: float  # what the cards' fresh scores are relative to: e^fresh_at would overflow
     slow_rate_per_ms: float
     landmark_ms: int
     co_slot: Int32s
@@ -74,7 +76,7 @@ class Live(NamedTuple):
     product_length: Int32s
     chance: Floats  # (G, G)
     by_popularity: Ints
-    product_purchases: Floats  # (products,)
+    product_damping: Floats  # (products,) (purchases + shrinkage)^damping
     group_starts: Ints  # (G + 1,)
     group_items: Ints
     least: Ints  # the least popular items by total
@@ -93,9 +95,6 @@ class Weighing(NamedTuple):
     fit_exponent: float
     position_decay: float
     day_decay: float
-    shrinkage: float
-    damping: float
-    product_shrinkage: float
     variant_share: float
     just_bought_ms: int
     scale_km: float
@@ -120,10 +119,13 @@ class Asked(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room to work in, made once; a slot array says where an item (product) of the present purchase is noted."""
+    """Room to work in, made once; a slot array says where an item (product) of the present purchase is noted.
+
+    Between two purchases ``wanted``, ``co`` and ``repurchase`` are 0 and ``cosine`` is NaN.
+    """
 
     product_slot: Ints  # (products,)
-    stamp: Ints  # (1,)
+    stamp: Ints  # (2,) of the present purchase; the other is written only
     item: Int32s  # (R,) items noted
     wanted: Bytes  # (R,) 1 candidate, 0 only noted, -1 must not be listed
     co: Floats  # (R,) co-purchase evidence

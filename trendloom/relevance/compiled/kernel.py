@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from trendloom.relevance.compiled.steps import (
+    BUCKETS,
     PLACE,
     SHIFT,
     best_insert,
@@ -20,6 +21,7 @@ from trendloom.relevance.compiled.steps import (
     haversine_km,
     in_history,
     jit,
+    keep_greatest,
     kth_greatest,
     note,
     note_product,
@@ -53,7 +55,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
     co_slot, co_columns, co_counts, co_length = live.co_slot, live.co_columns, live.co_counts, live.co_length
     pr_slot, pr_columns = live.product_slot, live.product_columns
     pr_counts, pr_length = live.product_counts, live.product_length
-    chance, by_popularity, product_purchases = live.chance, live.by_popularity, live.product_purchases
+    chance, by_popularity, product_damping = live.chance, live.by_popularity, live.product_damping
     group_starts, group_items = live.group_starts, live.group_items
     least_items, most_items = live.least, live.most
     popular, popular_total, popular_vectors = live.popular, live.popular_total, live.popular_vectors
@@ -73,6 +75,9 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
     best_score, best_item, best_place = np.empty(k), np.empty(k, np.int64), np.empty(k, np.int64)
     best_groups = np.empty(max(w.groups, 1), np.int64)
     votes = np.zeros(5, np.int64)
+    slots = np.empty(width, np.int64)  # rows of co-purchases, -1 where there is none
+    counts = np.empty(BUCKETS, np.int64)
+    greatest = np.empty(k)
     weights, places = w.weights, w.places
     with_visual = places[VISUAL] >= 0
     with_products = places[PRODUCT_CO_PURCHASE] >= 0
@@ -96,7 +101,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                 recency[j] = w.position_decay**position * w.day_decay**days
                 position += 1
             if known[j] >= 0:
-                place, n = note(known[j], n, stamp, cards, noted, wanted, co, cosine, repurchase)
+                place, n = note(known[j], n, stamp, cards, noted)
                 repurchase[place] += recency[j]
                 if (
                     places[REPURCHASE] < 0
@@ -109,47 +114,38 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
 
         # evidence: items and products bought together with those of the history
         if places[CO_PURCHASE] >= 0 or w.co_purchase > 0:
+            fetched = 0  # all rows are asked for before the first is used: so they come from memory together
             for j in range(width):
                 item = q_history[b, j]
-                if recency[j] <= 0.0 or item < 0 or item >= co_slot.shape[0]:
-                    continue
-                slot = co_slot[item]
+                slots[j] = co_slot[item] if recency[j] > 0.0 and 0 <= item < co_slot.shape[0] else -1
+                if slots[j] >= 0:
+                    fetched += co_columns[slots[j], 0] + co_counts[slots[j], 0]
+            s.stamp[1] = fetched
+            for j in range(width):
+                slot, half = slots[j], 0.5 * recency[j]
                 if slot < 0:
                     continue
                 for c in range(co_length[slot]):
                     column = co_columns[slot, c]
-                    if 0 <= column < size:
-                        place, n = note(column, n, stamp, cards, noted, wanted, co, cosine, repurchase)
-                        co[place] += recency[j] * (0.5 * co_counts[slot, c])
+                    if 0 <= column < size:  # as note does, without a branch that is hard to foresee
+                        found = cards[column].slot
+                        new = found >> SHIFT != stamp
+                        place = n if new else found & PLACE
+                        cards[column].slot = (stamp << SHIFT) + place
+                        noted[place] = column
+                        co[place] += half * co_counts[slot, c]
+                        n += new
         n_noted = n
-        for j in range(width):
-            if known[j] < 0 or recency[j] <= 0.0:
-                continue
-            product = cards[known[j]].product
-            if product < 0:
-                continue
-            place, n_seen = note_product(product, n_seen, stamp, product_slot, product_co, product_recency)
-            product_recency[place] += recency[j]
-            if with_products and product < pr_slot.shape[0]:
-                slot = pr_slot[product]
-                if slot >= 0:
-                    for c in range(pr_length[slot]):
-                        column = pr_columns[slot, c]
-                        if 0 <= column < n_products:
-                            place, n_seen = note_product(
-                                column, n_seen, stamp, product_slot, product_co, product_recency
-                            )
-                            product_co[place] += recency[j] * (0.5 * pr_counts[slot, c])
 
         # candidates
         if w.co_purchase > 0:
             met = 0
             for place in range(n_noted):
                 if co[place] > 0.0:
-                    high_of[place] = co[place] / (cards[noted[place]].purchases + w.shrinkage) ** w.damping
+                    high_of[place] = co[place] / cards[noted[place]].damping
                     value[met] = high_of[place]
                     met += 1
-            least = kth_greatest(value, met, w.co_purchase)
+            least = kth_greatest(value, met, w.co_purchase, counts)
             for place in range(n_noted):
                 if co[place] > 0.0 and high_of[place] >= least and wanted[place] == 0:
                     wanted[place] = 1
@@ -162,14 +158,14 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                     break
                 last_cosine = neighbour_similarity[bought, m]
                 if with_visual or m < w.neighbours:
-                    place, n = note(item, n, stamp, cards, noted, wanted, co, cosine, repurchase)
+                    place, n = note(item, n, stamp, cards, noted)
                     cosine[place] = last_cosine
                     if m < w.neighbours and wanted[place] == 0:
                         wanted[place] = 1
         if not items.whole_lists:
             last_cosine = 1.0
         for m in range(min(w.trending, by_popularity.shape[0])):
-            place, n = note(by_popularity[m], n, stamp, cards, noted, wanted, co, cosine, repurchase)
+            place, n = note(by_popularity[m], n, stamp, cards, noted)
             if wanted[place] == 0:
                 wanted[place] = 1
         if w.variants > 0:
@@ -179,7 +175,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                 start = variant_starts[cards[known[j]].product]
                 end = min(variant_starts[cards[known[j]].product + 1], start + w.variants)
                 for m in range(start, end):
-                    place, n = note(variant_items[m], n, stamp, cards, noted, wanted, co, cosine, repurchase)
+                    place, n = note(variant_items[m], n, stamp, cards, noted)
                     if wanted[place] == 0:
                         wanted[place] = 1
         if n_groups > 0 and (places[TRANSITION] >= 0 or w.groups > 0):
@@ -208,7 +204,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                 start = group_starts[best_groups[m]]
                 end = min(group_starts[best_groups[m] + 1], start + w.in_group)
                 for at in range(start, end):
-                    place, n = note(group_items[at], n, stamp, cards, noted, wanted, co, cosine, repurchase)
+                    place, n = note(group_items[at], n, stamp, cards, noted)
                     if wanted[place] == 0:
                         wanted[place] = 1
 
@@ -273,18 +269,53 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
             if low < np.inf:
                 total_low, total_high = low, high
         trend = q_trendiness[b]
-        decayed_by = live.slow_rate_per_ms * (at_ms - live.landmark_ms)
+        faded = math.exp(live.fresh_at - live.slow_rate_per_ms * (at_ms - live.landmark_ms))
 
         vector_row = -1
         if bought >= 0:
             vector_row = cards[bought].photo_row if tables.shape[0] == 0 else bought
 
         # stage 0: the candidates; stage 1: popular items whose fit may still carry them among the k best
-        n_order = n_best = 0
+        n_order = n_best = first = 0
         for place in range(n):
             if wanted[place] == 1:
                 order[n_order] = place
                 n_order += 1
+
+        # products: recency of those of the history, and those bought together with them
+        for j in range(width):
+            if known[j] >= 0 and recency[j] > 0.0 and cards[known[j]].product >= 0:
+                place, n_seen = note_product(
+                    cards[known[j]].product, n_seen, stamp, product_slot, product_co, product_recency
+                )
+                product_recency[place] += recency[j]
+        if with_products:
+            for m in range(n_order):  # only what is said of a candidate's product will be asked for
+                product = cards[noted[order[m]]].product
+                if product >= 0:
+                    place, n_seen = note_product(product, n_seen, stamp, product_slot, product_co, product_recency)
+            fetched = 0
+            for j in range(width):
+                product = cards[known[j]].product if known[j] >= 0 and recency[j] > 0.0 else -1
+                slots[j] = pr_slot[product] if 0 <= product < pr_slot.shape[0] else -1
+                if slots[j] >= 0:
+                    fetched += pr_columns[slots[j], 0] + pr_counts[slots[j], 0]
+            s.stamp[1] = fetched
+            nowhere = product_co.shape[0] - 1
+            for j in range(width):
+                slot, half = slots[j], 0.5 * recency[j]
+                if slot < 0:
+                    continue
+                for c in range(pr_length[slot]):
+                    column = pr_columns[slot, c]
+                    if 0 <= column < n_products:
+                        if extremes:  # popular items are still to come, of whatever product
+                            place, n_seen = note_product(
+                                column, n_seen, stamp, product_slot, product_co, product_recency
+                            )
+                        found = product_slot[column]
+                        product_co[found & PLACE if found >> SHIFT == stamp else nowhere] += half * pr_counts[slot, c]
+
         others = 0.0
         for part in (CATEGORY, GENDER, PROXIMITY):
             others += max(weights[part], 0.0)
@@ -311,7 +342,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                             found_cosine = similarity(bought, popular[m], cards, photos, tables)
                         score += weights[VISUAL] * visual(found_cosine, cosine_low, cosine_high, True)
                     if score + 1e-6 >= least:
-                        place, n = note(popular[m], n, stamp, cards, noted, wanted, co, cosine, repurchase)
+                        place, n = note(popular[m], n, stamp, cards, noted)
                         if wanted[place] == 0:
                             wanted[place] = 1
                             cosine[place] = found_cosine
@@ -319,9 +350,9 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                             n_order += 1
 
             # the parts that cost little, and what the visual part may add at most
-            n_low = 0
+            n_low = n_greatest = 0
             for m in range(n_order):
-                place = order[m]
+                place, row = order[m], first + m
                 item = noted[place]
                 if view >= 0 and cards[item].view_group == view:
                     wanted[place] = -1
@@ -336,59 +367,59 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                 if places[CO_PURCHASE] >= 0:
                     worth = 0.0
                     if co[place] > 0.0:
-                        worth = co[place] / (cards[item].purchases + w.shrinkage) ** w.damping * weights[CO_PURCHASE]
-                    parts[place, CO_PURCHASE] = worth
+                        worth = co[place] / cards[item].damping * weights[CO_PURCHASE]
+                    parts[row, CO_PURCHASE] = worth
                     low_score += worth
                 if places[PRODUCT_CO_PURCHASE] >= 0:
                     worth = 0.0
                     if seen >= 0 and product_co[seen] > 0.0:
-                        damping = (product_purchases[product] + w.product_shrinkage) ** w.damping
-                        worth = product_co[seen] / damping * cards[item].product_share * weights[PRODUCT_CO_PURCHASE]
-                    parts[place, PRODUCT_CO_PURCHASE] = worth
+                        worth = product_co[seen] / product_damping[product] * cards[item].product_share
+                        worth *= weights[PRODUCT_CO_PURCHASE]
+                    parts[row, PRODUCT_CO_PURCHASE] = worth
                     low_score += worth
                 if places[TRANSITION] >= 0:
                     worth = 0.0
                     if cards[item].group >= 0:
                         worth = chances[cards[item].group] * cards[item].group_share * weights[TRANSITION]
-                    parts[place, TRANSITION] = worth
+                    parts[row, TRANSITION] = worth
                     low_score += worth
                 if places[VARIANTS] >= 0:
                     worth = 0.0
                     if seen >= 0:
                         by_share = 1.0 - w.variant_share + w.variant_share * cards[item].product_share
                         worth = product_recency[seen] * by_share * weights[VARIANTS]
-                    parts[place, VARIANTS] = worth
+                    parts[row, VARIANTS] = worth
                     low_score += worth
                 if places[POPULARITY] >= 0:
-                    worth = math.exp(cards[item].slow - decayed_by) * weights[POPULARITY]
-                    parts[place, POPULARITY] = worth
+                    worth = cards[item].fresh * faded * weights[POPULARITY]
+                    parts[row, POPULARITY] = worth
                     low_score += worth
                 if places[POPULARITY_FIT] >= 0:
                     popularity = float(cards[item].percentile)
                     if extremes:
                         popularity = scaled(float(cards[item].total), total_low, total_high)
                     worth = (1.0 - power(abs(popularity - trend), fit_exponent)) * weights[POPULARITY_FIT]
-                    parts[place, POPULARITY_FIT] = worth
+                    parts[row, POPULARITY_FIT] = worth
                     low_score += worth
                 if places[CATEGORY] >= 0:
                     category = cards[q_item[b]].category if 0 <= q_item[b] < size else -1
                     worth = affinity[category, cards[item].category] * weights[CATEGORY]
-                    parts[place, CATEGORY] = worth
+                    parts[row, CATEGORY] = worth
                     low_score += worth
                 if places[GENDER] >= 0:
                     theirs = cards[item].gender
                     agrees = 1.0 if theirs in (gender, UNISEX) else 0.0
                     worth = (NEUTRAL if gender == 0 or theirs == 0 else agrees) * weights[GENDER]
-                    parts[place, GENDER] = worth
+                    parts[row, GENDER] = worth
                     low_score += worth
                 if places[PROXIMITY] >= 0:
                     store = cards[item].store
                     worth = (near[store] if store >= 0 and n_stores > 0 else NEUTRAL) * weights[PROXIMITY]
-                    parts[place, PROXIMITY] = worth
+                    parts[row, PROXIMITY] = worth
                     low_score += worth
                 if places[REPURCHASE] >= 0:
                     worth = repurchase[place] * weights[REPURCHASE]
-                    parts[place, REPURCHASE] = worth
+                    parts[row, REPURCHASE] = worth
                     low_score += worth
                 high_score = low_score
                 if with_visual:
@@ -400,27 +431,28 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                         given = visual(cosine[place], cosine_low, cosine_high, extremes) * weights[VISUAL]
                         low_score += given
                         high_score += given
-                high_of[place] = high_score + 1e-9
-                value[n_low] = low_score
+                high_of[m] = high_score + 1e-9
                 n_low += 1
+                n_greatest = keep_greatest(low_score, greatest, n_greatest)
 
             # the whole score of what may be among the k best, its parts added in their order
-            least = kth_greatest(value, n_low, k) - 1e-9
+            least = greatest[k - 1] - 1e-9 if n_low > k else -np.inf
             if n_best == k:
                 least = max(least, best_score[k - 1])
             for m in range(n_order):
-                place = order[m]
-                if wanted[place] != 1 or high_of[place] < least:
+                place, row = order[m], first + m
+                if wanted[place] != 1 or high_of[m] < least:
                     continue
                 if with_visual:
                     if np.isnan(cosine[place]):
                         cosine[place] = similarity(bought, noted[place], cards, photos, tables)
-                    parts[place, VISUAL] = visual(cosine[place], cosine_low, cosine_high, extremes) * weights[VISUAL]
+                    parts[row, VISUAL] = visual(cosine[place], cosine_low, cosine_high, extremes) * weights[VISUAL]
                 total = 0.0
                 for part in range(N_PARTS):
                     if places[part] >= 0:
-                        total += parts[place, part]
-                n_best = best_insert(total, noted[place], place, best_score, best_item, best_place, n_best, k)
+                        total += parts[row, part]
+                n_best = best_insert(total, noted[place], row, best_score, best_item, best_place, n_best, k)
+            first = n_order
 
         for place in range(n_best):
             out_item[b, place] = best_item[place]
@@ -432,3 +464,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
             out_item[b, place] = -1
             out_score[b, place] = 0.0
             out_parts[b, place, :] = 0.0
+        for place in range(n):  # as the next purchase expects it
+            wanted[place] = 0
+            co[place] = repurchase[place] = 0.0
+            cosine[place] = np.nan

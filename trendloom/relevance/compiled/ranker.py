@@ -23,6 +23,8 @@ from trendloom.relevance.top_k import TopK
 
 __all__ = ["Ranker"]
 
+#: Scores are kept as e^(score - a recent one), which is made anew before it could overflow (e^709).
+_MOST_FRESH = 300.0
 #: Parts that need to know an item's share of its group or product.
 _BY_SHARE = ("product_co_purchase", "transition", "variants")
 
@@ -51,13 +53,15 @@ class Ranker:
         self._preset = preset
         self._k = k
         self._history_length = history_length
-        self._items = _items(features)
+        self._items = _items(features, preset)
         self._weighing = _weighing(preset, exclude_other_views=exclude_other_views)
         self._popular = preset.retrieve.get("popular", 0) if preset.scaling == "extremes" else 0
         self._scratch = self._room(features, co_limit)
         self._with_shares = not self._weighing.extremes or any(name in preset.parts for name in _BY_SHARE)
         self._standing: Standing | None = None
+        self._fresh_at = 0.0
         self._product_purchases: npt.NDArray[np.float64] = np.zeros(features.n_products)
+        self._product_damping = np.full(features.n_products, preset.product_shrinkage**preset.damping)
         self._in_group = (np.zeros(features.n_groups + 1, np.int64), np.empty(0, np.int64))
         self._popular_items: Ints = np.empty(0, np.int64)  # by total, ascending
         self._popular_total: npt.NDArray[np.float64] = np.empty(0)
@@ -65,10 +69,16 @@ class Ranker:
 
     def touch(self, numbers: Ints | None, dynamics: ItemDynamics) -> None:
         """Take over the purchases and slow scores of these items (None: of all) after they have changed."""
-        cards = self._items.cards
+        cards, preset = self._items.cards, self._preset
         which: slice | Ints = slice(0, cards.size) if numbers is None else numbers[numbers < cards.size]
-        cards["purchases"][which] = dynamics.purchases[: cards.size][which]
-        cards["slow"][which] = dynamics.slow[: cards.size][which]
+        slow = dynamics.slow[: cards.size][which]
+        newest = float(slow.max(initial=-np.inf))
+        if numbers is None or newest > self._fresh_at + _MOST_FRESH:
+            if newest > -np.inf:
+                self._fresh_at = newest
+            which, slow = slice(0, cards.size), dynamics.slow[: cards.size]
+        cards["fresh"][which] = np.exp(slow - self._fresh_at)
+        cards["damping"][which] = (dynamics.purchases[: cards.size][which] + preset.shrinkage) ** preset.damping
 
     def rank(self, query: Query, dynamics: ItemDynamics, standing: Standing) -> TopK:
         """Return the top-k list of every purchase of the query."""
@@ -85,14 +95,14 @@ class Ranker:
         w, length = self._weighing, self._history_length
         sources = features.neighbours.shape[1] + w.trending + w.groups * w.in_group + self._popular
         room = min(features.size, length * (1 + co_limit + w.variants) + sources) + 1
-        products = length * (1 + co_limit) + 1
+        products = length * (1 + co_limit) + room + 1
         return Scratch(
             product_slot=np.zeros(max(features.n_products, 1), np.int64),
-            stamp=np.zeros(1, np.int64),
+            stamp=np.zeros(2, np.int64),
             item=np.zeros(room, np.int32),
             wanted=np.zeros(room, np.int8),
             co=np.zeros(room),
-            cosine=np.zeros(room),
+            cosine=np.full(room, np.nan),
             repurchase=np.zeros(room),
             value=np.zeros(room),
             order=np.zeros(room, np.int64),
@@ -128,7 +138,7 @@ class Ranker:
 
     def _take_shares(self, standing: Standing) -> None:
         features = self._features
-        self._product_purchases = write_standing(
+        purchases = write_standing(
             self._items.cards,
             standing.sold,
             standing.slow,
@@ -139,6 +149,9 @@ class Ranker:
             features.n_groups,
             features.n_products,
         )
+        changed = np.flatnonzero(purchases != self._product_purchases)
+        preset, self._product_purchases = self._preset, purchases
+        self._product_damping[changed] = (purchases[changed] + preset.product_shrinkage) ** preset.damping
         limit = self._weighing.in_group if self._weighing.groups else 0
         self._in_group = best_of_groups(standing.by_popularity, features.group, features.n_groups, limit)
 
@@ -171,13 +184,14 @@ class Ranker:
         co, products = dynamics.co.arrays(), dynamics.transitions.products.arrays()
         least, most = standing.outermost(self._history_length + 1) if self._weighing.extremes else (_NOTHING, _NOTHING)
         return Live(
+            self._fresh_at,
             math.log(2.0) / dynamics.slow_half_life_s / 1000.0,
             dynamics.landmark_ms,
             *co,
             *products,
             dynamics.transitions.chances(self._features.n_groups),
             standing.by_popularity,
-            self._product_purchases,
+            self._product_damping,
             *self._in_group,
             least,
             most,
@@ -187,11 +201,18 @@ class Ranker:
         )
 
 
-def _items(features: ItemFeatures) -> Items:
-    cards = np.zeros(features.size, CARD)
+def _cards(size: int) -> npt.NDArray[np.void]:
+    """Return cards (N,) of zeros, each of which is one cache line."""
+    room = np.zeros((size + 1) * CARD.itemsize, np.uint8)
+    begin = -room.ctypes.data % CARD.itemsize
+    return room[begin : begin + size * CARD.itemsize].view(CARD)
+
+
+def _items(features: ItemFeatures, preset: Preset) -> Items:
+    cards = _cards(features.size)
     for name in ("product", "view_group", "group", "category", "gender", "store", "photo_row"):
         cards[name] = getattr(features, name)
-    cards["slow"] = -np.inf
+    cards["damping"] = preset.shrinkage**preset.damping
     known = features.photo_row[features.exists]
     return Items(
         cards=cards,
@@ -221,9 +242,6 @@ def _weighing(preset: Preset, *, exclude_other_views: bool) -> Weighing:
         fit_exponent=float(preset.fit_exponent),
         position_decay=float(preset.position_decay),
         day_decay=float(preset.day_decay),
-        shrinkage=float(preset.shrinkage),
-        damping=float(preset.damping),
-        product_shrinkage=float(preset.product_shrinkage),
         variant_share=float(preset.variant_share),
         just_bought_ms=int(preset.just_bought_s * 1000),
         scale_km=float(preset.proximity_scale_km),

@@ -17,6 +17,8 @@ __all__ = ["best_of_groups", "write_standing"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+#: So that nothing is divided by 0; weights far below a recent item's are still shared out.
+TINY = float(np.finfo(np.float64).tiny)
 
 
 @jit
@@ -53,9 +55,9 @@ def write_standing(
         item = sold[place]
         cards[item].percentile = percentile[item]
         if group[item] >= 0:
-            cards[item].group_share = weight[place] / max(group_total[group[item]], 1e-300)
+            cards[item].group_share = weight[place] / max(group_total[group[item]], TINY)
         if product[item] >= 0:
-            cards[item].product_share = weight[place] / max(product_total[product[item]], 1e-300)
+            cards[item].product_share = weight[place] / max(product_total[product[item]], TINY)
     return product_purchases
 
 

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 __all__ = [
+    "BUCKETS",
     "PLACE",
     "SHIFT",
     "best_insert",
@@ -19,6 +20,7 @@ __all__ = [
     "haversine_km",
     "in_history",
     "jit",
+    "keep_greatest",
     "kth_greatest",
     "note",
     "note_product",
@@ -35,21 +37,20 @@ jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 #: A slot holds the stamp of a purchase above this many bits, and below them where that purchase noted the item.
 SHIFT = 24
+#: Positive numbers are told apart by 16 steps to a doubling, down to 2^-32 of the greatest.
+BUCKETS = 512
+_DROPPED_BITS = 48
 PLACE = (1 << SHIFT) - 1
 
 
 @jit
-def note(item, n, stamp, cards, noted, wanted, co, cosine, repurchase):
+def note(item, n, stamp, cards, noted):
     """Return the place of an item, noting it first if it is new, and how many are noted."""
     found = cards[item].slot
     if found >> SHIFT == stamp:
         return found & PLACE, n
     cards[item].slot = (stamp << SHIFT) + n
     noted[n] = item
-    wanted[n] = 0
-    co[n] = 0.0
-    cosine[n] = np.nan
-    repurchase[n] = 0.0
     return n, n + 1
 
 
@@ -88,10 +89,51 @@ def similarity(a, b, cards, photos, tables):
 
 
 @jit
-def kth_greatest(values, n, k):
-    """Return the k-th greatest of values[:n], -inf if there are no more than k; values are put out of order."""
+def keep_greatest(value, greatest, n):
+    """Put a value in its place among the n greatest so far, in descending order; return how many there are now."""
+    size = greatest.shape[0]
+    if n == size and value <= greatest[size - 1]:
+        return n
+    at = n if n < size else size - 1
+    while at > 0 and greatest[at - 1] < value:
+        greatest[at] = greatest[at - 1]
+        at -= 1
+    greatest[at] = value
+    return min(n + 1, size)
+
+
+@jit
+def kth_greatest(values, n, k, counts):
+    """Return the k-th greatest of values[:n], all positive, -inf if there are no more than k; values change places.
+
+    They are counted by exponent and first digits, ``counts`` (:data:`BUCKETS`,) being room for that, and only those
+    that share the k-th greatest's are looked at more closely.
+    """
     if n <= k:
         return -np.inf
+    bits = values.view(np.int64)  # of positive numbers these have the numbers' order
+    top = bits[0]
+    for place in range(n):
+        top = max(top, bits[place])
+    top >>= _DROPPED_BITS
+    counts[:] = 0
+    for place in range(n):
+        counts[min(top - (bits[place] >> _DROPPED_BITS), BUCKETS - 1)] += 1
+    before = bucket = 0
+    while before + counts[bucket] < k:
+        before += counts[bucket]
+        bucket += 1
+    m = 0
+    for place in range(n):
+        if min(top - (bits[place] >> _DROPPED_BITS), BUCKETS - 1) == bucket:
+            values[m] = values[place]
+            m += 1
+    return _selected(values, m, k - before)
+
+
+@jit
+def _selected(values, n, k):
+    """Return the k-th greatest of values[:n], k not being more than n."""
     low, high, wanted = 0, n - 1, k - 1
     while low < high:
         pivot = values[(low + high) >> 1]

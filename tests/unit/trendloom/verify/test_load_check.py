@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import copy
 import json
 import uuid
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trendloom.events import Cause, RecommendationList, Version, encode
-from trendloom.verify.load_check import LoadCheck
+from trendloom.verify.load_check import LoadCheck, previous_purchases
 
 RUN = "7f8de1cf-93fc-4b4f-9d3d-"
 START_MS = 1_600_000_000_000
@@ -97,3 +101,39 @@ def test_a_dead_letter_settles_its_purchase() -> None:
     check.take_dead_letter(b'{"payload": "something else"}')
     check.take_dead_letter(b'{"payload": "' + RUN.encode() + b'"}')
     assert (check.refused, check.missing(10)) == (1, 9)
+
+
+@given(st.lists(st.integers(0, 4), max_size=30))
+def test_the_purchase_before_of_the_same_customer(customers: list[int]) -> None:
+    found = previous_purchases(np.array(customers, np.int64)).tolist()
+    assert found == [
+        max((before for before in range(at) if customers[before] == who), default=-1)
+        for at, who in enumerate(customers)
+    ]
+
+
+def test_a_debounced_list_covers_its_customers_purchases_before_it_and_nobody_elses() -> None:
+    check = LoadCheck(RUN.encode(), [4, 8], previous_purchases(np.array([1, 2, 1, 1, 1, 2, 1, 1])))
+    check.take([_list(0, 1)], START_MS + 9.0)
+    check = copy.deepcopy(check)  # its way back from the process that reads goes through pickle
+    check.take([_list(4, 4)], START_MS + 9.0)  # covers 2 and 3
+    assert (check.listed, check.covered, [part.covered for part in check.parts]) == (2, 2, [2, 0])
+    assert check.missing(8) == 4
+    check.take([_list(5, 2, customer="c2"), _list(7, 6)], START_MS + 9.0)  # 1; 6
+    assert (check.listed, check.covered, [part.covered for part in check.parts]) == (4, 4, [3, 1])
+    assert (check.missing(8), check.parts[0].freshness.count, check.parts[1].freshness.count) == (0, 1, 3)
+    check.take([_list(3, 3)], START_MS + 9.0)  # after a crash what was covered may come all the same
+    assert (check.duplicate_lists, check.version_regressions, check.covered) == (1, 0, 4)
+
+
+def test_what_was_set_aside_is_not_covered_and_hides_nothing_before_it() -> None:
+    check = LoadCheck(RUN.encode(), [3], previous_purchases(np.array([1, 1, 1])))
+    check.take_dead_letter(json.dumps({"event_id": f"{RUN}{1:012x}"}).encode())
+    check.take([_list(2, 2)], START_MS + 9.0)
+    assert (check.listed, check.refused, check.covered, check.missing(3)) == (1, 1, 1, 0)
+
+
+def test_without_debounce_a_later_list_covers_nothing() -> None:
+    check = _check()
+    check.take([_list(1, 2)], START_MS + 9.0)
+    assert (check.covered, check.missing(2)) == (0, 1)

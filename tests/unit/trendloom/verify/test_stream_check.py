@@ -39,7 +39,7 @@ def _list(event: int, customer: str, number: int, **changes: Any) -> bytes:
 def _checked(*sent: int) -> StreamCheck:
     check = StreamCheck(examine_every=1)
     for number in sent:
-        check.sent(_id(number))
+        check.sent(_id(number), f"c{1 + number % 2}")
     return check
 
 
@@ -143,3 +143,34 @@ def test_complaints_are_bounded() -> None:
         check.take_list(_list(number, "c1", number, trendiness=2), 0.0)
     assert check.summary().lists_malformed == 49
     assert len(check.complaints) == 5
+
+
+def test_a_debounced_list_covers_what_its_customer_was_sent_before() -> None:
+    check = StreamCheck(debounced=True)
+    for event, customer in ((1, "c1"), (2, "c2"), (3, "c1"), (4, "c1"), (5, "c1")):
+        check.sent(_id(event), customer)
+    check.take_list(_list(4, "c1", 3), 1_600_000_000_040.0)
+    found = check.summary()
+    assert (found.purchases_covered, found.missing_lists, check.outstanding, check.freshness.count) == (2, 2, 2, 1)
+    check.take_list(_list(3, "c1", 2), 1_600_000_000_050.0)  # after a crash what was covered may come all the same
+    check.take_list(_list(5, "c1", 4), 1_600_000_000_060.0)
+    check.take_list(_list(2, "c2", 1), 1_600_000_000_060.0)
+    found = check.summary()
+    assert (found.purchases_covered, found.missing_lists, found.duplicate_lists) == (2, 0, 1)
+    assert (found.foreign_lists, found.version_regressions) == (0, 0)
+
+
+def test_a_dead_letter_is_not_covered() -> None:
+    check = StreamCheck(debounced=True)
+    for event in (1, 2):
+        check.sent(_id(event), "c1")
+    check.take_dead_letter(_dead(0, orjson.dumps({"event_id": str(_id(1))}).decode()))
+    check.take_list(_list(2, "c1", 1), 0.0)
+    found = check.summary()
+    assert (found.purchases_refused, found.purchases_covered, found.missing_lists) == (1, 0, 0)
+
+
+def test_without_debounce_a_later_list_covers_nothing() -> None:
+    check = _checked(1, 3)
+    check.take_list(_list(3, "c2", 2), 0.0)
+    assert (check.summary().purchases_covered, check.outstanding) == (0, 1)

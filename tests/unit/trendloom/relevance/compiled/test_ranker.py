@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_shop import asking, shop, some_histories
+from small_shop import START_MS, asking, shop, some_histories
 
 from evaluation.light_loop import LightLoop
 from trendloom.candidates import recommend
@@ -154,3 +155,23 @@ def test_it_lists_what_leads_each_group_and_counts_products_as_the_snapshot_does
     assert bought.tolist() == standing.product_purchases.tolist()
     for name in ("percentile", "group_share", "product_share"):
         assert np.abs(cards[name] - getattr(standing, name)).max() < 1e-6
+
+
+def test_scores_that_have_grown_beyond_what_a_float_can_raise_e_to_are_still_compared() -> None:
+    """Half-lives of seconds make scores of thousands: what is kept of them is relative to a recent one."""
+    loop = shop(13, n=60)
+    preset = PRESETS["balanced"]
+    ranker = Ranker(loop.features, preset, k=10, exclude_other_views=True, history_length=8, co_limit=128)
+    loop.dynamics.slow_half_life_s = 30.0
+    rate = math.log(2.0) / 30_000.0
+    for step in range(4):
+        now_ms = START_MS + step * 30_000_000  # so many half-lives later: scores are 693 greater
+        some = np.arange(10 * step, 10 * step + 10)
+        loop.dynamics.slow[some] = rate * (now_ms - loop.dynamics.landmark_ms) + 0.01 * some
+        ranker.touch(some if step else None, loop.dynamics)
+        query = asking(some_histories(13, 30, n=60), now_ms=now_ms)
+        standing = Standing(loop.features, loop.dynamics)
+        reference = recommend(
+            query, loop.features, loop.dynamics, preset, k=10, exclude_other_views=True, standing=standing
+        )
+        assert_same(ranker.rank(query, loop.dynamics, standing), reference)

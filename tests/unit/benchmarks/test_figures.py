@@ -1,5 +1,6 @@
-from benchmarks.drain import Run, Sample, drained, medians, ratios
+from benchmarks.figures import Run, medians, ratios
 from benchmarks.processes_seen import Busy
+from benchmarks.watching import Sample, drained
 
 STILL = Busy(0.0, 0.0)
 

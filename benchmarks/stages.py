@@ -1,0 +1,110 @@
+"""Which stage of the worker a stack stands in, by the innermost of its functions that a rule names.
+
+It knows file names and functions of this project and of the packages below it, and nothing else. Read next:
+:mod:`benchmarks.profiled_worker`, which samples stacks, and :mod:`benchmarks.worker_profile`, which runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+__all__ = ["STAGES", "stage_of"]
+
+#: Stages in the order of a batch's way, with what they are.
+STAGES = {
+    "fetch": "Faust's transport, aiokafka's fetcher and consumer, on the main thread",
+    "decode": "records to purchases, columns and item numbers",
+    "read": "asking the store for the customers, and unpacking its answers",
+    "fold": "from purchases to the change of the state and what lists ask",
+    "store write": "packing the change and handing it to the store",
+    "copy": "the worker's own copy of the items catches up",
+    "score": "candidates, relevance, top-k",
+    "encode": "lists to JSON",
+    "publish": "producer batches, partitions, aiokafka's producer",
+    "commit": "offset commits and the group's coordinator",
+    "store answers": "the store's client otherwise: connections, parsing",
+    "agents": "Faust's agents, belts and streams between the stages",
+    "event loop": "asyncio itself: sockets, callbacks, waking up",
+    "other": "anything else",
+}
+
+#: (part of the file's path, part of the function's name or "", stage); the first that fits a frame counts.
+_RULES = (
+    ("agents/batch_transport", "commit", "commit"),
+    ("agents/batch_transport", "_new_offset", "commit"),
+    ("faust/transport/consumer", "commit", "commit"),
+    ("aiokafka/consumer/group_coordinator", "", "commit"),
+    ("agents/batch_transport", "", "fetch"),
+    ("faust/transport", "", "fetch"),
+    ("aiokafka/consumer", "", "fetch"),
+    ("agents/publishing", "", "publish"),
+    ("agents/scoring", "publish", "publish"),
+    ("aiokafka/producer", "", "publish"),
+    ("aiokafka/record", "", "publish"),
+    ("refresh/compiled_lists", "", "encode"),
+    ("refresh/lists", "", "encode"),
+    ("refresh/refresher", "Refresher.encode", "encode"),
+    ("agents/scoring", "", "score"),
+    ("state/on_redis", "write", "store write"),
+    ("state/on_redis", "_pack", "store write"),
+    ("state/on_redis_packing", "", "store write"),
+    ("refresh/refresher", "Refresher._write", "store write"),
+    ("state/on_redis", "read", "read"),
+    ("refresh/refresher", "Refresher._read", "read"),
+    ("state/on_redis", "", "store answers"),
+    ("redis/", "", "store answers"),
+    ("hiredis", "", "store answers"),
+    ("state/mirror", "", "copy"),
+    ("refresh/refresher", "Refresher.settle", "copy"),
+    ("refresh/refresher", "Refresher._follow", "copy"),
+    ("refresh/scorer", "Scorer._learn", "copy"),
+    ("refresh/scorer", "Scorer.touch", "copy"),
+    ("state/fold", "", "fold"),
+    ("state/compiled_fold", "", "fold"),
+    ("state/columns", "Listings", "fold"),
+    ("refresh/refresher", "Refresher._prepare", "fold"),
+    ("refresh/refresher", "Refresher._listings", "fold"),
+    ("state/columns", "Arrivals", "decode"),
+    ("agents/purchases", "begin", "fold"),
+    ("agents/purchases", "", "decode"),
+    ("refresh/refresher", "Refresher.number", "decode"),
+    ("refresh/scorer", "percentiles", "fold"),
+    ("refresh/scorer", "", "score"),
+    ("trendloom/relevance", "", "score"),
+    ("refresh/refresher", "Refresher.score", "score"),
+    ("refresh/refresher", "", "fold"),
+    ("agents/", "", "agents"),
+    ("faust/", "", "agents"),
+    ("mode/", "", "agents"),
+    ("aiokafka/", "", "event loop"),
+    ("asyncio/", "", "event loop"),
+    ("selectors", "", "event loop"),
+)
+#: Frames of these lie in every stack: they name a stage only when nothing further in does.
+_GENERAL = frozenset({"agents", "event loop"})
+
+
+def stage_of(stack: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Return the stage of a stack of (file, function), the innermost first, and the function that spends the time.
+
+    A frame of the event loop or of an agent decides only if no frame below or above it names a stage of its own.
+
+    >>> inner, outer = ("/x/asyncio/streams.py", "StreamWriter.write"), ("/x/asyncio/events.py", "Handle._run")
+    >>> stage_of([inner, ("/x/trendloom/state/on_redis.py", "RedisStore.write"), outer])
+    ('store write', 'asyncio/streams.py:StreamWriter.write')
+    >>> stage_of([inner, outer])[0]
+    'event loop'
+    """
+    found = [_stage(file, function) for file, function in stack]
+    named = [stage for stage in found if stage and stage not in _GENERAL] or [stage for stage in found if stage]
+    file, function = stack[0] if stack else ("", "")
+    return (named[0] if named else "other"), f"{'/'.join(file.split('/')[-2:])}:{function}"
+
+
+@lru_cache(maxsize=4096)
+def _stage(file: str, function: str) -> str:
+    for part, name, stage in _RULES:
+        if part in file and name in function:
+            return stage
+    return ""
