@@ -11,6 +11,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -199,7 +200,7 @@ def _kept(results: Path, part: str) -> dict[str, Any]:
 
 
 def _command(arguments: Sequence[str] | None) -> str:
-    words = " ".join(sys.argv[1:] if arguments is None else arguments)
+    words = re.sub(r"--results[ =]\S+ ?", "", " ".join(sys.argv[1:] if arguments is None else arguments)).strip()
     return f"make bench ARGS='{words}'" if words else "make bench"
 
 

@@ -36,6 +36,14 @@ def test_a_part_keeps_its_figures_with_what_they_were_measured_on(tmp_path: Path
     assert {"taken_at", "machine", "took_s"} <= set(told)
 
 
+def test_the_command_is_kept_without_the_folder_of_a_trial() -> None:
+    assert (
+        run._command(["--quick", "--results", "/there/trial", "--rounds", "1"])
+        == "make bench ARGS='--quick --rounds 1'"
+    )
+    assert run._command([]) == "make bench"
+
+
 def test_a_part_that_fails_leaves_no_figures_and_lets_the_others_go_on(tmp_path: Path) -> None:
     def fail() -> dict[str, object]:
         raise InputError("There is no broker. Action: start one.")
