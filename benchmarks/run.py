@@ -11,10 +11,12 @@ import argparse
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from benchmarks.stage import Stage
 from benchmarks.tables import drain_table, targets_table
 from benchmarks.worker_profile import measure_profile
 from benchmarks.writing import write_docs
+from trendloom.errors import TrendloomError
 
 __all__ = ["PARTS", "main", "parse"]
 
@@ -61,14 +64,16 @@ _SETTINGS = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the parts that are asked for."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts that are asked for; return 1 if one of them could not be measured."""
     asked = parse(arguments)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a topic's leader is not known at once: it asks again
+    os.environ["PYTHONPATH"] = str(Path.cwd())  # whatever is started is of this checkout
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as our worker does
     asked.results.mkdir(parents=True, exist_ok=True)
     about = {"command": _command(arguments), "settings": _SETTINGS, "workload": _workload(asked)}
     print(f"settings: {_SETTINGS}", flush=True)
+    whole = True
     staged = [part for part in asked.parts if part in _ON_STAGE]
     if staged:
         with Stage(store=asked.store) as stage:
@@ -78,15 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 about["versions_differ"] = differing_versions(rounds.peers)
             rounds.warm_up()
             for part in staged:
-                _keep(asked.results, part, about, lambda part=part: _on_stage(part, rounds))  # type: ignore[misc]
+                whole &= _keep(asked.results, part, about, partial(_on_stage, part, rounds))
     for part in asked.parts:
         if part not in _ON_STAGE:
-            _keep(asked.results, part, {**about, "versions": software()}, lambda part=part: _alone(part, asked))  # type: ignore[misc]
+            told = {**about, "versions": software()}
+            whole &= _keep(asked.results, part, told, partial(_alone, part, asked))
     summary = summarise(asked.results)
     _write(asked.results / "summary.json", summary)
     if asked.write_docs:
         write_docs(DOCS, asked.results, summary)
     print(drain_table(summary), targets_table(summary), sep="\n\n")
+    return 0 if whole else 1
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -168,13 +175,21 @@ def _alone(part: str, asked: argparse.Namespace) -> dict[str, Any]:
     return measure_replay(asked.presets, asked.rounds)
 
 
-def _keep(results: Path, part: str, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
-    """Measure a part and write its figures, with what they were measured on and how long it took."""
+def _keep(results: Path, part: str, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> bool:
+    """Measure a part and write its figures, with what they were measured on; return False if it could not be measured.
+
+    The other parts go on then: hours of figures are not lost to one that fails.
+    """
     print(f"== {part}: {PARTS[part]}", flush=True)
     before, began_s = machine(), time.monotonic()
-    found = measure()
+    try:
+        found = measure()
+    except TrendloomError as error:
+        print(f"== {part} FAILED: {error}", flush=True)
+        return False
     told = {"taken_at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": before, **about, **found}
     _write(results / f"{part}.json", {**told, "took_s": round(time.monotonic() - began_s, 1)})
+    return True
 
 
 def _kept(results: Path, part: str) -> dict[str, Any]:
@@ -185,7 +200,7 @@ def _kept(results: Path, part: str) -> dict[str, Any]:
 
 
 def _command(arguments: Sequence[str] | None) -> str:
-    words = " ".join(sys.argv[1:] if arguments is None else arguments)
+    words = re.sub(r"--results[ =]\S+ ?", "", " ".join(sys.argv[1:] if arguments is None else arguments)).strip()
     return f"make bench ARGS='{words}'" if words else "make bench"
 
 
@@ -199,4 +214,4 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks import run
 from benchmarks.run import PARTS, parse
+from trendloom.errors import InputError
 
 
 def test_quick_is_the_headline_comparison_of_all_contenders() -> None:
@@ -29,7 +30,23 @@ def test_what_does_not_exist_is_refused(words: list[str], capsys: pytest.Capture
 
 
 def test_a_part_keeps_its_figures_with_what_they_were_measured_on(tmp_path: Path) -> None:
-    run._keep(tmp_path, "pairs", {"command": "make bench"}, lambda: {"items": 7})
+    assert run._keep(tmp_path, "pairs", {"command": "make bench"}, lambda: {"items": 7})
     told = json.loads((tmp_path / "pairs.json").read_text())
     assert (told["items"], told["command"]) == (7, "make bench")
     assert {"taken_at", "machine", "took_s"} <= set(told)
+
+
+def test_the_command_is_kept_without_the_folder_of_a_trial() -> None:
+    assert (
+        run._command(["--quick", "--results", "/there/trial", "--rounds", "1"])
+        == "make bench ARGS='--quick --rounds 1'"
+    )
+    assert run._command([]) == "make bench"
+
+
+def test_a_part_that_fails_leaves_no_figures_and_lets_the_others_go_on(tmp_path: Path) -> None:
+    def fail() -> dict[str, object]:
+        raise InputError("There is no broker. Action: start one.")
+
+    assert not run._keep(tmp_path, "pairs", {}, fail)
+    assert list(tmp_path.iterdir()) == []

@@ -31,6 +31,9 @@ def test_the_innermost_function_that_has_a_stage_decides() -> None:
     assert stage_of(stack[2:])[0] == "copy"
     assert stage_of(stack[3:])[0] == "score"
     assert stage_of(stack[4:])[0] == "event loop"
+    asking = ("/here/trendloom/state/on_redis_asking.py", "RedisAsking._ask")
+    assert stage_of([asking, ("/here/trendloom/state/on_redis.py", "RedisStore.read")])[0] == "Redis read"
+    assert stage_of([stack[4], asking, stack[4]])[0] == "Redis client"
     assert stage_of([]) == ("other", ":")
 
 
