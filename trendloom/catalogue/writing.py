@@ -1,4 +1,4 @@
-"""Writes a catalogue directory, whole or not at all: into a directory beside it, renamed when everything is there.
+"""Writes a catalogue directory, whole or not at all: into a directory beside it, swapped in when everything is there.
 
 The same content gives the same bytes: no times, no paths, keys in order. Read next:
 :mod:`trendloom.catalogue.directory`, which says what lies in which file.
@@ -6,8 +6,10 @@ The same content gives the same bytes: no times, no paths, keys in order. Read n
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -64,6 +66,9 @@ def check_target(out: Path) -> None:
 
 
 def _put_in_place(beside: Path, out: Path) -> None:
+    """Let the directory ``beside`` stand at ``out``; what stood there is at ``beside`` then, or gone."""
+    if out.exists() and _exchange(beside, out):
+        return
     old = beside.with_name(beside.name + "-old")
     if out.exists():
         out.rename(old)
@@ -74,6 +79,16 @@ def _put_in_place(beside: Path, out: Path) -> None:
             old.rename(out)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two directories in one step, so that there is never none at either; False where the system cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return int(rename(here, os.fsencode(one), here, os.fsencode(other), exchange)) == 0
 
 
 def tensor_bytes(tensors: Mapping[str, npt.NDArray[Any]]) -> bytes:
