@@ -8,7 +8,9 @@ exact search, which is also the judge.
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +23,7 @@ __all__ = ["ApproximateSearch", "can_approximate"]
 #: Cells are opened until this share of the true lists is found.
 _AIM = 0.98
 _SAMPLE = 256
-_BLOCK = 4096
+_BLOCK = 1024
 _TRAIN_ROWS_A_CELL = 64
 _SEED = 1234
 
@@ -55,6 +57,8 @@ class ApproximateSearch:
         """Return what ``find_extremes`` returns, most of it."""
         import faiss
 
+        # one thread each: this pool shares the cores, and on a busy machine faiss's own threads wait for each other
+        faiss.omp_set_num_threads(1)
         wide = np.ascontiguousarray(vectors, np.float32)
         rows = np.arange(len(wide)) if queries is None else queries
         cells = max(1, min(len(wide) // 39, round(4 * len(wide) ** 0.5)))
@@ -75,11 +79,18 @@ class ApproximateSearch:
         told |= {"cells": cells, "opened": int(index.nprobe), "recall_nearest": round(near, 4)}
         told |= {"recall_lowest": round(far, 4), "judged_rows": len(judged)}
         self.found = told
-        parts = []
-        for start in range(0, len(rows), _BLOCK):
-            parts.append(_search(index, wide, rows[start : start + _BLOCK], nearest, farthest))
-            if progress is not None:
-                progress(min(start + _BLOCK, len(rows)), len(rows))
+        blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
+        parts: list[Extremes] = []
+
+        def search(block: npt.NDArray[np.int64]) -> Extremes:
+            faiss.omp_set_num_threads(1)
+            return _search(index, wide, block, nearest, farthest)
+
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            for part in pool.map(search, blocks):
+                parts.append(part)
+                if progress is not None:
+                    progress(min(len(parts) * _BLOCK, len(rows)), len(rows))
         if not parts:
             return find_extremes(vectors, nearest=nearest, farthest=farthest, queries=queries)
         return Extremes(

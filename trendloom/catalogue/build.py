@@ -20,7 +20,7 @@ from trendloom.catalogue.attributes import embed_attributes
 from trendloom.catalogue.contact_sheet import draw_contact_sheet
 from trendloom.catalogue.duplicates import merge_duplicates, share_views
 from trendloom.catalogue.embedding import Embedder
-from trendloom.catalogue.neighbours import Extremes, find_item_extremes
+from trendloom.catalogue.neighbours import find_item_extremes
 from trendloom.catalogue.photo_layout import Layout, items_of_photos
 from trendloom.catalogue.photo_stage import PhotoIsolator, PhotoStage, look_at_photos
 from trendloom.catalogue.photos import open_photos
@@ -30,10 +30,10 @@ from trendloom.catalogue.stores import deal_to_stores
 from trendloom.catalogue.table import Columns, ItemTable, read_items
 from trendloom.catalogue.thumbnails import pack_thumbnails
 from trendloom.catalogue.unfinished import Unfinished
-from trendloom.catalogue.writing import check_target, parquet_bytes, tensor_bytes, write_directory
+from trendloom.catalogue.writing import check_target, neighbour_bytes, parquet_bytes, tensor_bytes, write_directory
 from trendloom.errors import CatalogueError
 
-__all__ = ["BuildOptions", "BuildReport", "Progress", "build_catalogue"]
+__all__ = ["BuildOptions", "BuildReport", "Looked", "Progress", "build_catalogue", "isolation_of", "look_at_input"]
 
 #: ``progress(stage, done, total)``; the stages are photos, embed, neighbours and write.
 Progress = Callable[[str, int, int], None]
@@ -88,7 +88,7 @@ class BuildReport:
 
 
 @dataclass(frozen=True)
-class _Looked:
+class Looked:
     """What was read and seen before anything is put together."""
 
     items: ItemTable
@@ -124,18 +124,18 @@ def build_catalogue(
             raise CatalogueError("There are neither items nor photos. Action: give --table, --photos, or both.")
         if options.items:
             raise CatalogueError("Items are chosen by their photos. Action: give --photos, or leave --items out.")
-        looked = _Looked(read_items(table, columns), None, "table", [], ())
+        looked = Looked(read_items(table, columns), None, "table", [], ())
         return _assemble(looked, out, columns, options, None, None, tell)
     if embedder is None:
         raise CatalogueError("Photos were given without a backbone to look at them. Action: name a backbone.")
     made_with = {
         "backbone": embedder.describe(),
-        "isolation": _isolation(isolator),
+        "isolation": isolation_of(isolator),
         "thumbnails": [options.thumbnail_side_px, options.thumbnail_quality, version("pillow")],
     }
     with Unfinished(out.parent / f".{out.name}.unfinished", made_with) as unfinished:
         resumed = len(unfinished)
-        looked = _look_at_input(
+        looked = look_at_input(
             table, photos, columns, options, embedder, isolator, layout=layout, unfinished=unfinished, tell=tell
         )
         report = _assemble(looked, out, columns, options, embedder, isolator, tell)
@@ -143,7 +143,7 @@ def build_catalogue(
     return replace(report, resumed=resumed)
 
 
-def _look_at_input(
+def look_at_input(
     table: Path | None,
     photos: Path,
     columns: Columns,
@@ -154,7 +154,7 @@ def _look_at_input(
     layout: Layout,
     unfinished: Unfinished | None,
     tell: Progress,
-) -> _Looked:
+) -> Looked:
     """Return the items of a table or of a folder of photos with what their photos tell, duplicates merged."""
     source = open_photos(photos, by="path" if table is None else "stem")
     if table is None:
@@ -188,15 +188,16 @@ def _look_at_input(
         items, stage, duplicates = merge_duplicates(items, stage)
     else:
         items, duplicates = share_views(items, stage)
-    return _Looked(items, stage, made_of, duplicates, passed_over)
+    return Looked(items, stage, made_of, duplicates, passed_over)
 
 
-def _isolation(isolator: PhotoIsolator | None) -> dict[str, str | int | float]:
+def isolation_of(isolator: PhotoIsolator | None) -> dict[str, str | int | float]:
+    """Return what a manifest says of how garments are cut out of their photos."""
     return {"kind": "none"} if isolator is None else isolator.describe()
 
 
 def _assemble(
-    looked: _Looked,
+    looked: Looked,
     out: Path,
     columns: Columns,
     options: BuildOptions,
@@ -269,7 +270,7 @@ def _assemble(
         }
     )
     contents["embeddings.safetensors"] = tensor_bytes(embeddings)
-    contents["neighbours.safetensors"] = _neighbour_bytes(found.extremes, found.source)
+    contents["neighbours.safetensors"] = neighbour_bytes(found)
     left_out = stage.left_out if stage else ()
     fingerprint = write_directory(
         out,
@@ -285,7 +286,7 @@ def _assemble(
             "store_ids": list(store_ids),
             "options": asdict(options),
             "backbone": embedder.describe() if embedder and stage else None,
-            "isolation": _isolation(isolator),
+            "isolation": isolation_of(isolator),
             "layout": looked.layout,
             "duplicates": [list(pair) for pair in looked.duplicates[:_NAMED_REASONS]],
             "files_passed_over": [list(pair) for pair in looked.passed_over[:_NAMED_REASONS]],
@@ -336,18 +337,6 @@ def _stores(
         place = {store_id: number for number, store_id in enumerate(ids)} | {"": -1}
         return np.array([place[store_id] for store_id in items.stores], np.int16), ids
     return deal_to_stores(category, len(dealt_to), seed), dealt_to
-
-
-def _neighbour_bytes(extremes: Extremes, source: npt.NDArray[np.uint8]) -> bytes:
-    return tensor_bytes(
-        {
-            "nearest": extremes.nearest,
-            "nearest_similarity": extremes.nearest_similarity,
-            "source": source,
-            "lowest": extremes.farthest,
-            "lowest_similarity": extremes.farthest_similarity,
-        }
-    )
 
 
 def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -234,7 +234,7 @@ def _reduced(picture: Image.Image) -> Image.Image:
 def _turn(picture: Image.Image) -> Image.Transpose | None:
     """Return how a picture is to be turned by what it says of itself; what cannot be understood says nothing."""
     try:
-        return _TURNS.get(picture.getexif().get(_ORIENTATION))
+        return _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
     except _DECODER_ERRORS:
         return None
 

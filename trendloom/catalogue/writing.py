@@ -23,9 +23,10 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save
 
 from trendloom.catalogue.directory import FORMAT_VERSION, fingerprint_of
+from trendloom.catalogue.neighbours import ItemExtremes
 from trendloom.errors import CatalogueError
 
-__all__ = ["check_target", "parquet_bytes", "tensor_bytes", "write_directory"]
+__all__ = ["check_target", "neighbour_bytes", "parquet_bytes", "tensor_bytes", "write_directory"]
 
 
 def write_directory(out: Path, contents: Mapping[str, bytes], about: Mapping[str, Any]) -> str:
@@ -107,3 +108,17 @@ def parquet_bytes(columns: Mapping[str, Any]) -> bytes:
     pq.write_table(pa.table(dict(columns)), sink, compression="zstd", store_schema=False)
     content: bytes = sink.getvalue().to_pybytes()
     return content
+
+
+def neighbour_bytes(found: ItemExtremes) -> bytes:
+    """Return the content of neighbours.safetensors."""
+    extremes = found.extremes
+    return tensor_bytes(
+        {
+            "nearest": extremes.nearest,
+            "nearest_similarity": extremes.nearest_similarity,
+            "source": found.source,
+            "lowest": extremes.farthest,
+            "lowest_similarity": extremes.farthest_similarity,
+        }
+    )
