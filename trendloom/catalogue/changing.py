@@ -228,6 +228,8 @@ def _write(
     about = {name: value for name, value in manifest.items() if name not in {"files", "fingerprint", "format_version"}}
     about["counts"] = {**manifest["counts"], "items": size, "photos": len(embeddings["photo"])}
     about["version"] = version
+    # what was sold and is no more must not come back through what others bought with it
+    about["withdrawn"] = sorted({*manifest.get("withdrawn", []), *removed} - set(added))
     return ChangeReport(write_directory(directory, contents, about), version, size, added, removed, left_out)
 
 

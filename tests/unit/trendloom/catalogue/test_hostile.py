@@ -56,10 +56,9 @@ def test_forty_hostile_files_in_one_folder_are_listed_each_with_its_reason(tmp_p
             assert re.search(reason, left_out[name]), (name, left_out[name])
     assert [path for path, _ in report.passed_over] == ["notes.txt"]
     catalogue = load_catalogue(tmp_path / "out")
-    usable = {Path(name).stem for name, reason in expected.items() if not reason}
-    # the animations begin with one and the same picture, pixel by pixel or almost
-    merged = {other for _, other in report.duplicates}
-    assert set(catalogue.item_ids) == usable - merged
+    usable = sorted(name for name, reason in expected.items() if not reason)
+    shown = [*catalogue.item_ids, *(other for _, other in report.duplicates)]
+    assert sorted(Path(item_id).stem for item_id in shown) == sorted(Path(name).stem for name in usable)
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert dict(manifest["photos_left_out"]) == left_out
     assert manifest["counts"]["photos_left_out"] == sum(1 for reason in expected.values() if reason)
