@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class CatalogueWatch:
-    """Follows the catalogue in a directory, whose ``fingerprint`` is known; ``take`` is called with each new version."""
+    """Follows the catalogue in a directory; ``take`` gets each version with another ``fingerprint``."""
 
     def __init__(
         self, directory: Path, fingerprint: str, take: Callable[[Catalogue], Awaitable[None]], *, every_s: float
