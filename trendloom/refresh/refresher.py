@@ -142,16 +142,16 @@ class Refresher:
         Raises CatalogueError, and stays with the old one, where the state has no room for the new items.
         """
         number_of_row = await self.mirror.number(self._store, catalogue.item_ids)
-        # from here on nothing waits: no list is half of one catalogue and half of the other
         if (number_of_row < 0).any():
             raise CatalogueError(
                 f"The state has no room for the items of the catalogue {catalogue.fingerprint}. "
                 "Action: set state.max_items to more, and rebuild the state."
             )
-        self._scorer.take(catalogue, number_of_row)
-        self.catalogue = catalogue
-        if self._encoder is not None:
-            self._encoder = self._encoder.of(catalogue.fingerprint)
+        async with self._items:  # lists that are being made are made from the old one, wholly
+            self._scorer.take(catalogue, number_of_row)
+            self.catalogue = catalogue
+            if self._encoder is not None:
+                self._encoder = self._encoder.of(catalogue.fingerprint)
 
     async def assigned(self, partition: Partition) -> tuple[int, int | None]:
         """Take up a partition: return the last offset that the state has applied (-1: none) and the first journaled.
