@@ -25,7 +25,7 @@ COMMANDS = {
     "simulate": "Send purchases of made-up customers to Kafka.",
     "replay": "Send a recorded purchase log to Kafka, at its own pace or as fast as possible.",
     "load": "Push purchases at a fixed or stepped rate, and check and time every list that comes back.",
-    "catalogue": "Build a catalogue from photos or a table, or show one.",
+    "catalogue": "Build a catalogue from photos or a table, change one, or show one.",
     "recommend": "Show a customer's list, made now from the state.",
     "trends": "Show what is rising now.",
     "topics": "Create the topics, or show what they are.",
