@@ -18,7 +18,6 @@ from trendloom.errors import ClassifierError
 
 if TYPE_CHECKING:
     from trendloom.classifier.labelled import LabelledPhotos
-    from trendloom.classifier.seeing import SeenPhotos
 
 __all__ = ["app", "evaluate", "predict", "train"]
 
@@ -79,13 +78,22 @@ def train(
     from trendloom.catalogue.embedding import open_backbone
     from trendloom.classifier.checkpoint import as_kept, save_classifier
     from trendloom.classifier.provenance import describe_training
+    from trendloom.classifier.seeing import look_once
     from trendloom.classifier.training import fit_classifier, make_examples, measure_splits
 
     labelled, rare = _labelled(photos, table, mapping, group_pattern, merge, drop, only).frequent(least)
     embedder = open_backbone(backbone, weights=weights)
     views = ("plain", *(augment or ()))
-    seen = _seen(labelled, embedder, views, seed, features, quiet=as_json)
-    labels, groups = _of_seen(labelled, seen)
+    seen = look_once(
+        labelled.source,
+        labelled.names,
+        embedder,
+        views=views,
+        seed=seed,
+        kept=features,
+        progress=_counter("photos", quiet=as_json),
+    )
+    labels, groups = labelled.told_of(seen.names)
     examples = make_examples(seen.views, labels, groups, seen.digests)
     recipe = replace(HeadRecipe(), most_epochs=epochs, dropout=dropout)
     tell = _teller(quiet=as_json)
@@ -268,36 +276,6 @@ def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
     if wrong := [pair for pair in pairs if not (pair[0] and pair[2])]:
         raise ClassifierError(f"{option} {''.join(wrong[0])} is no pair. Action: write {option} ONE=OTHER.")
     return {one: other for one, _, other in pairs}
-
-
-def _seen(
-    labelled: LabelledPhotos, embedder: Any, views: Sequence[str], seed: int, kept: Path | None, *, quiet: bool
-) -> SeenPhotos:
-    """Return the features of the photos, from the file ``kept`` when it holds them."""
-    import hashlib
-
-    from trendloom.classifier.seeing import VIEWS, keep_seen, look_at, seen_before
-
-    if unknown := sorted(set(views) - set(VIEWS)):
-        raise ClassifierError(f"There is no view {unknown[0]}. Action: name {', '.join(sorted(VIEWS))}.")
-    asked = json.dumps([labelled.names, embedder.describe(), list(views), seed], sort_keys=True)
-    key = hashlib.sha256(asked.encode()).hexdigest()
-    before = seen_before(kept, key) if kept is not None else None
-    if before is not None:
-        return before
-    counter = _counter("photos", quiet=quiet)
-    seen = look_at(labelled.source, labelled.names, embedder, views=views, seed=seed, progress=counter)
-    if kept is not None:
-        keep_seen(seen, kept, key)
-    return seen
-
-
-def _of_seen(labelled: LabelledPhotos, seen: SeenPhotos) -> tuple[list[str], list[str]]:
-    told = {
-        name: (label, group)
-        for name, label, group in zip(labelled.names, labelled.labels, labelled.groups, strict=True)
-    }
-    return [told[name][0] for name in seen.names], [told[name][1] for name in seen.names]
 
 
 def _counts(wanted: Any, classes: int) -> list[int]:

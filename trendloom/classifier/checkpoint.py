@@ -46,18 +46,19 @@ def save_classifier(classifier: Classifier, path: Path) -> int:
             scale = np.maximum(np.abs(weights).max(axis=0), 1e-12) / 127  # (out,)
             tensors[f"{number}.scale"] = scale.astype(np.float32)
             tensors[f"{number}.weights"] = np.rint(weights / scale.astype(np.float32)).astype(np.int8)
-    metadata = {
+    about = {
         "format_version": FORMAT_VERSION,
         "kind": _KIND,
-        "labels": json.dumps(list(classifier.labels), ensure_ascii=False),
-        "layers": str(len(classifier.layers)),
-        "bound": repr(classifier.standardisation.bound),
-        "temperature": repr(classifier.temperature),
-        "mirrored": json.dumps(classifier.mirrored),
-        "backbone": json.dumps(dict(classifier.backbone), sort_keys=True),
-        "provenance": json.dumps(dict(classifier.provenance), sort_keys=True, ensure_ascii=False),
+        "labels": list(classifier.labels),
+        "layers": len(classifier.layers),
+        "bound": classifier.standardisation.bound,
+        "temperature": classifier.temperature,
+        "mirrored": classifier.mirrored,
+        "backbone": dict(classifier.backbone),
+        "provenance": dict(classifier.provenance),
     }
-    content = save(tensors, metadata)
+    # one entry: safetensors writes several in an order that changes from run to run
+    content = save(tensors, {"about": json.dumps(about, sort_keys=True, ensure_ascii=False)})
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
     unfinished.write_bytes(content)
@@ -79,16 +80,17 @@ def load_classifier(source: str | Path) -> Classifier:
         raise ClassifierError(f"There is no classifier {source}. {_REBUILD}.")
     try:
         with safe_open(path, framework="np") as file:
-            metadata: dict[str, str] = file.metadata() or {}
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
             # safetensors calls its names keys, but a file is no dictionary
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise ClassifierError(f"{path} is no classifier: {error}. {_REBUILD}.") from error
-    if metadata.get("kind") != _KIND or metadata.get("format_version") != FORMAT_VERSION:
-        found = f"{metadata.get('kind', 'something else')}, format {metadata.get('format_version', 'unknown')}"
+    if not isinstance(about, dict) or (about.get("kind"), about.get("format_version")) != (_KIND, FORMAT_VERSION):
+        told = about if isinstance(about, dict) else {}
+        found = f"{told.get('kind', 'something else')}, format {told.get('format_version', 'unknown')}"
         raise ClassifierError(f"{path} is {found}; wanted: {_KIND}, format {FORMAT_VERSION}. {_REBUILD}.")
     try:
-        classifier = _assemble(metadata, tensors)
+        classifier = _assemble(about, tensors)
         _check(classifier)
     except (KeyError, TypeError, ValueError) as error:
         raise ClassifierError(f"The parts of {path} do not fit each other: {error}. {_REBUILD}.") from error
@@ -101,23 +103,23 @@ def as_kept(classifier: Classifier, place: Path) -> Classifier:
     return load_classifier(place)
 
 
-def _assemble(metadata: dict[str, str], tensors: dict[str, npt.NDArray[Any]]) -> Classifier:
+def _assemble(about: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Classifier:
     layers = []
-    for number in range(int(metadata["layers"])):
+    for number in range(int(about["layers"])):
         weights = tensors[f"{number}.weights"].astype(np.float32)
         if f"{number}.scale" in tensors:
             weights *= tensors[f"{number}.scale"]
         layers.append((weights, tensors[f"{number}.bias"].astype(np.float32)))
     return Classifier(
-        labels=tuple(json.loads(metadata["labels"])),
+        labels=tuple(about["labels"]),
         standardisation=Standardisation(
-            tensors["mean"].astype(np.float32), tensors["deviation"].astype(np.float32), float(metadata["bound"])
+            tensors["mean"].astype(np.float32), tensors["deviation"].astype(np.float32), float(about["bound"])
         ),
         layers=tuple(layers),
-        temperature=float(metadata["temperature"]),
-        mirrored=bool(json.loads(metadata["mirrored"])),
-        backbone=json.loads(metadata["backbone"]),
-        provenance=json.loads(metadata["provenance"]),
+        temperature=float(about["temperature"]),
+        mirrored=bool(about["mirrored"]),
+        backbone=about["backbone"],
+        provenance=about["provenance"],
         trained_on=frozenset(bytes(digest).hex() for digest in tensors.get("trained_on", ())),
     )
 

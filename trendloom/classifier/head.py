@@ -65,8 +65,8 @@ class Classifier:
     ...     standardisation=Standardisation(np.zeros(1, np.float32), np.ones(1, np.float32)),
     ...     layers=((np.array([[0.0, 1.0]], np.float32), np.zeros(2, np.float32)),),
     ... )
-    >>> two.probabilities(np.array([[np.log(4.0)]])).round(2).tolist()
-    [[0.2, 0.8]]
+    >>> [round(float(one), 3) for one in two.probabilities(np.array([[np.log(4.0)]]))[0]]
+    [0.2, 0.8]
     """
 
     #: C class names, in the order of the probabilities.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -56,6 +56,11 @@ class LabelledPhotos:
         counts = Counter(self.labels)
         rare = {label: count for label, count in sorted(counts.items()) if count < least}
         return self._rows(self.labels, lambda label: label not in rare), rare
+
+    def told_of(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the labels and the groups of some of the photos, by name."""
+        told = dict(zip(self.names, zip(self.labels, self.groups, strict=True), strict=True))
+        return [told[name][0] for name in names], [told[name][1] for name in names]
 
     def _rows(self, labels: Collection[str], wanted: Callable[[str], bool]) -> LabelledPhotos:
         kept = [row for row in zip(self.names, labels, self.groups, strict=True) if wanted(row[1])]

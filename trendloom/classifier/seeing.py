@@ -24,7 +24,7 @@ from trendloom.catalogue.embedding import Embedder
 from trendloom.catalogue.photos import PhotoSource, UnusablePhoto, decode_photo
 from trendloom.errors import ClassifierError
 
-__all__ = ["VIEWS", "SeenPhotos", "keep_seen", "look_at", "seen_before"]
+__all__ = ["VIEWS", "SeenPhotos", "keep_seen", "look_at", "look_once", "seen_before"]
 
 #: Photos a thread looks at together: small enough that the network's layers stay in the cache.
 _BATCH = 8
@@ -120,6 +120,33 @@ def look_at(
         view: np.stack(rows) if rows else np.zeros((0, embedder.dim), np.float32) for view, rows in found.items()
     }
     return SeenPhotos(tuple(usable), stacked, tuple(digests), tuple(left_out))
+
+
+def look_once(
+    source: PhotoSource,
+    names: Sequence[str],
+    embedder: Embedder,
+    *,
+    views: Sequence[str],
+    seed: int,
+    kept: Path | None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> SeenPhotos:
+    """Return what :func:`look_at` returns, from the file ``kept`` when it was made of the same; else write it there.
+
+    Raises :class:`ClassifierError` for a view that does not exist, and as :func:`seen_before`.
+    """
+    if unknown := sorted(set(views) - set(VIEWS)):
+        raise ClassifierError(f"There is no view {unknown[0]}. Action: name {', '.join(sorted(VIEWS))}.")
+    asked = json.dumps([list(names), embedder.describe(), list(views), seed], sort_keys=True)
+    key = hashlib.sha256(asked.encode()).hexdigest()
+    before = seen_before(kept, key) if kept is not None else None
+    if before is not None:
+        return before
+    seen = look_at(source, names, embedder, views=views, seed=seed, progress=progress)
+    if kept is not None:
+        keep_seen(seen, kept, key)
+    return seen
 
 
 def keep_seen(seen: SeenPhotos, path: Path, key: str) -> None:

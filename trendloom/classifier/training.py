@@ -15,16 +15,18 @@ import numpy.typing as npt
 
 from models.heads import HeadRecipe, Layer, train_head
 from trendloom.classifier.head import Classifier, Standardisation, fit_standardisation
-from trendloom.classifier.quality import Quality, fit_temperature, measure
+from trendloom.classifier.quality import Quality, calibration_error, fit_temperature, measure
 from trendloom.classifier.splitting import join_groups, split_by_group
 from trendloom.errors import ClassifierError, MissingExtra
 
-__all__ = ["PROBE", "Examples", "Measured", "fit_classifier", "make_examples", "measure_splits"]
+__all__ = ["PROBE", "Examples", "Measured", "fit_classifier", "held_out_parts", "make_examples", "measure_splits"]
 
 #: The baseline: one linear layer, trained by the same loop.
 PROBE = HeadRecipe(hidden=(), input_dropout=0.0, dropout=0.0, label_smoothing=0.0, class_weight_power=0.0)
 #: The training photos are cut into so many parts; validation uses some of them in turn.
 _INNER_PARTS = 5
+#: Parts that can be held out.
+_PARTS = 5
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Measured:
     """How heads trained the same way did on held-out groups, a quality a split."""
 
     splits: tuple[Quality, ...]
+    #: Over the photos of all splits together, so that bins are well filled.
+    pooled_calibration_error: float
     #: Baselines on the same splits by name: mean accuracy, macro recall and calibration error.
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -160,20 +164,22 @@ def measure_splits(
     seed: int,
     mirrored: bool = False,
     validations: int = 2,
+    reserved: float = 0.0,
     kept: Callable[[Classifier], Classifier] = lambda classifier: classifier,
     progress: Callable[[str, int, float | None], None] = lambda stage, epoch, score: None,
 ) -> Measured:
     """Return the quality on held-out groups: five parts by group, the first ``splits`` (1 to 5) held out in turn.
 
+    A share ``reserved`` of the photos, by group, is never held out: settings may have been chosen on them.
     Nothing of a held-out part reaches its head: not its features, its standardisation, its epochs, its temperature.
     ``kept`` turns a head into what would be shipped (rounded numbers). Baselines: the most common class of the
     training photos, and a linear probe by the same loop.
     """
-    parts = 5
-    if not 1 <= splits <= parts:
-        raise ValueError(f"splits is {splits}, not 1 to {parts}")
-    part = split_by_group(examples.wanted, examples.groups, (1 / parts,) * parts, np.random.default_rng(seed))
+    if not 1 <= splits <= _PARTS:
+        raise ValueError(f"splits is {splits}, not 1 to {_PARTS}")
+    part = held_out_parts(examples, reserved=reserved, seed=seed)
     ours, probes, majority = [], [], []
+    all_told, all_wanted = [], []
     for turn in range(splits):
         train, test = examples.rows(part != turn), examples.rows(part == turn)
 
@@ -181,12 +187,29 @@ def measure_splits(
             progress(f"split {turn + 1}, {stage}", epoch, score)
 
         head = kept(fit_classifier(train, recipe, seed=seed, mirrored=mirrored, validations=validations, progress=tell))
-        ours.append(measure(head.probabilities(test.seen(mirrored=mirrored)), test.wanted))
+        told = head.probabilities(test.seen(mirrored=mirrored))
+        all_told.append(told)
+        all_wanted.append(test.wanted)
+        ours.append(measure(told, test.wanted))
         probe = fit_classifier(train, PROBE, seed=seed, validations=1, progress=tell)
         probes.append(measure(probe.probabilities(test.seen(mirrored=False)), test.wanted))
         shares = np.bincount(train.wanted, minlength=len(examples.labels)) / len(train)
         majority.append(measure(np.tile(shares, (len(test), 1)), test.wanted))
-    return Measured(tuple(ours), {"majority class": _means(majority), "linear probe": _means(probes)})
+    return Measured(
+        tuple(ours),
+        calibration_error(np.concatenate(all_told), np.concatenate(all_wanted)),
+        {"majority class": _means(majority), "linear probe": _means(probes)},
+    )
+
+
+def held_out_parts(examples: Examples, *, reserved: float, seed: int) -> npt.NDArray[np.int8]:
+    """Return (N,) which of five parts each photo is held out in, -1 for the ``reserved`` share that never is."""
+    rng = np.random.default_rng(seed)
+    each = (1 - reserved) / _PARTS
+    if not reserved:
+        return split_by_group(examples.wanted, examples.groups, (each,) * _PARTS, rng)
+    dealt = split_by_group(examples.wanted, examples.groups, (reserved, *(each,) * _PARTS), rng)
+    return (dealt - 1).astype(np.int8)
 
 
 def _train(
