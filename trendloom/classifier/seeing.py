@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +142,8 @@ def look_once(
     key = hashlib.sha256(asked.encode()).hexdigest()
     before = seen_before(kept, key) if kept is not None else None
     if before is not None:
-        return before
+        # a file has an order of its own; training draws views by their place
+        return replace(before, views={view: before.views[view] for view in views})
     seen = look_at(source, names, embedder, views=views, seed=seed, progress=progress)
     if kept is not None:
         keep_seen(seen, kept, key)

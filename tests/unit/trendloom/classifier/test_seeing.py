@@ -9,7 +9,7 @@ from PIL import Image
 from tests.unit.trendloom.catalogue.wardrobe import SeededEmbedder
 from tests.unit.trendloom.classifier.drawn import fill_folders
 from trendloom.classifier.labelled import photos_by_path
-from trendloom.classifier.seeing import keep_seen, look_at, seen_before
+from trendloom.classifier.seeing import keep_seen, look_at, look_once, seen_before
 from trendloom.errors import ClassifierError
 
 
@@ -81,3 +81,16 @@ def test_no_photos_are_no_fault() -> None:
 
     seen = look_at(PhotoSource(frozenset(), lambda name: b""), [], SeededEmbedder())
     assert seen.views["plain"].shape == (0, 24)
+
+
+def test_looking_once_is_looking_again(place: Path, tmp_path: Path) -> None:
+    source, embedder = photos_by_path(place), SeededEmbedder()
+    names, kept, views = sorted(source.names), tmp_path / "kept.safetensors", ("plain", "mirror")
+    first, again = (look_once(source, names, embedder, views=views, seed=1, kept=kept) for _ in range(2))
+    assert len(embedder.batches) == 6  # three batches in two views, once
+    assert list(first.views) == list(again.views) == ["plain", "mirror"]
+    assert all((first.views[view] == again.views[view]).all() for view in views)
+    look_once(source, names[:8], embedder, views=views, seed=1, kept=kept)
+    assert len(embedder.batches) == 8  # other photos are looked at
+    with pytest.raises(ClassifierError, match="no view upside-down"):
+        look_once(source, names, embedder, views=("plain", "upside-down"), seed=1, kept=kept)
