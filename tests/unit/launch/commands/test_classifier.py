@@ -138,7 +138,7 @@ def test_train_judges_writes_and_says_where_the_head_comes_from(place: Path, tmp
     (place / "cape").mkdir()
     Image.new("RGB", (40, 40)).save(place / "cape" / "1.png")
     out, kept, picture = tmp_path / "mine.safetensors", tmp_path / "kept.safetensors", tmp_path / "matrix.png"
-    arguments = ["classifier", "train", place, "--out", out, "--features", kept, "--epochs", "12"]
+    arguments: list[str | Path] = ["classifier", "train", place, "--out", out, "--features", kept, "--epochs", "12"]
     arguments += ["--group-pattern", r"(\w+/item_\d+)", "--augment", "mirror", "--credit", "drawn for a test"]
     found = told(*arguments, "--matrix", picture)
     assert found["labels"] == {"dress": 12, "hat": 12, "shoe": 12}
