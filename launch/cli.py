@@ -26,6 +26,8 @@ COMMANDS = {
     "replay": "Send a recorded purchase log to Kafka, at its own pace or as fast as possible.",
     "load": "Push purchases at a fixed or stepped rate, and check and time every list that comes back.",
     "catalogue": "Build a catalogue from photos or a table, change one, or show one.",
+    "classifier": "Train, judge or ask a network that says what a garment in a photo is.",
+    "count": "Count the categories in a folder of photos.",
     "recommend": "Show a customer's list, made now from the state.",
     "trends": "Show what is rising now.",
     "topics": "Create the topics, or show what they are.",

@@ -12,6 +12,7 @@
     │   └── TopicRecreated      the topic is not the one that the state was made from
     └── InputError            what a person handed over is wrong  -> exit 2, one sentence
         ├── CatalogueError
+        ├── ClassifierError
         ├── LogFormatError
         ├── SettingsError
         └── MissingExtra
@@ -26,6 +27,7 @@ __all__ = [
     "BadMessage",
     "BrokerUnavailable",
     "CatalogueError",
+    "ClassifierError",
     "InputError",
     "LogFormatError",
     "LogTruncated",
@@ -105,6 +107,10 @@ class InputError(TrendloomError):
 
 class CatalogueError(InputError):
     """A catalogue directory, or what it should be built from, cannot be used."""
+
+
+class ClassifierError(InputError):
+    """A classifier, or what it should be trained on, cannot be used."""
 
 
 class LogFormatError(InputError):
