@@ -1,0 +1,185 @@
+"""Search by photo beside the plain code of the source systems, as its description tells it: the same rows must be found.
+
+* one photo among 44,441 x 2048: a scikit-learn index that is fitted anew from a list at every request (sources 1 and 3);
+* many photos: the same request path for each of them, against one batch;
+* within a label of 72,158 rows: a Python loop with a scipy cosine and a sort of the best so far for every row (source 4).
+
+``python -m benchmarks.photo_search`` needs ``pip install -r benchmarks/requirements-search.txt`` beside the project; it
+prints JSON and writes ``benchmarks/results/vision_search.json``. Rounds alternate, so what else the machine does falls
+on both; times are medians of the wall clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.processes_seen import machine
+from trendloom.errors import MissingExtra
+from trendloom.similar.gallery import Gallery
+
+__all__ = ["measure", "nearest_by_loop", "nearest_by_request"]
+
+ROWS, DIMS, LABELLED, BATCH = 44_441, 2048, 72_158, 256
+#: Times the baseline's time, as the project promises it.
+TARGETS = {"one_photo": 10.0, "batch": 50.0, "within_label": 50.0}
+_RESULT = Path(__file__).parent / "results" / "vision_search.json"
+
+Floats = npt.NDArray[np.float32]
+
+
+def unit_rows(count: int, dims: int, rng: np.random.Generator) -> Floats:
+    """Return made-up unit rows like pooled features: never negative, in 200 clouds, so that there are true neighbours."""
+    centres = np.maximum(rng.normal(size=(200, dims)), 0).astype(np.float32)
+    rows = centres[rng.integers(200, size=count)]
+    rows += 0.7 * np.abs(rng.standard_normal(size=rows.shape, dtype=np.float32))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
+
+
+def nearest_by_request(features: list[Floats], query: Floats, count: int) -> list[int]:
+    """Return the nearest rows as a request of sources 1 and 3 does: build the index from the list, then ask it."""
+    from sklearn.neighbors import NearestNeighbors
+
+    index = NearestNeighbors(n_neighbors=count, algorithm="brute", metric="euclidean")
+    index.fit(features)
+    _, rows = index.kneighbors([query])
+    found: list[int] = rows[0].tolist()
+    return found
+
+
+def nearest_by_loop(rows: Floats, query: Floats, count: int) -> list[int]:
+    """Return the nearest rows as source 4 does within a label: one cosine and one sort of the best so far for each."""
+    from scipy.spatial.distance import cosine
+
+    best: list[tuple[float, int]] = []
+    for row in range(len(rows)):
+        best.append((float(cosine(query, rows[row])), row))
+        best.sort()
+        del best[count:]
+    return [row for _, row in best]
+
+
+def measure(rows: int, labelled: int, rounds: int, wait_for: Path | None) -> dict[str, Any]:
+    """Return the times in milliseconds for a photo of both forms of the three searches, and their ratios."""
+    rng = np.random.default_rng(20)
+    told: dict[str, Any] = {}
+    features = unit_rows(rows, DIMS, rng)
+    queries = _near(features, BATCH, rng)
+    as_list, gallery = list(features), Gallery(features)
+    for number in range(3):
+        _agree(nearest_by_request(as_list, queries[number], 6), gallery.nearest(queries[number : number + 1], 6).rows[0])
+    told["one_photo"] = _compare(
+        lambda at: nearest_by_request(as_list, queries[at], 6),
+        lambda at: gallery.nearest(queries[at : at + 1], 6),
+        rounds,
+        wait_for,
+    )
+    told["batch"] = _compare(
+        lambda at: nearest_by_request(as_list, queries[at], 6),
+        lambda at: gallery.nearest(queries, 6),
+        rounds,
+        wait_for,
+        photos=BATCH,
+    )
+    told["one_photo"]["rows"] = told["batch"]["rows"] = rows
+    told["batch"]["photos_in_a_batch"] = BATCH
+    del features, as_list, gallery
+
+    # half as many rows of other labels lie around those of the label that is searched
+    everything = unit_rows(labelled + labelled // 2, DIMS, rng)
+    labels = np.zeros(len(everything), np.int64)
+    labels[rng.permutation(len(everything))[:labelled]] = 1
+    inside = np.flatnonzero(labels == 1)
+    gallery, within = Gallery(everything, labels=labels, label_count=2), everything[inside]
+    queries = _near(within, 64, rng)
+    _agree(
+        inside[nearest_by_loop(within, queries[0], 9)].tolist(), gallery.nearest_within(queries[:1], 9, label=1).rows[0]
+    )
+    told["within_label"] = _compare(
+        lambda at: nearest_by_loop(within, queries[at], 9),
+        lambda at: gallery.nearest_within(queries[at : at + 1], 9, label=1),
+        max(3, rounds // 3),
+        wait_for,
+    )
+    told["within_label"]["rows"] = labelled
+    return told
+
+
+def _near(rows: Floats, count: int, rng: np.random.Generator) -> Floats:
+    """Return ``count`` unit queries, each near a row."""
+    queries = rows[rng.integers(len(rows), size=count)] + 0.01 * rng.random((count, rows.shape[1]), np.float32)
+    unit: Floats = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    return unit
+
+
+def _agree(wanted: list[int], found: npt.NDArray[np.int32]) -> None:
+    if wanted != found.tolist():
+        raise AssertionError(f"the two forms find other rows: {wanted} and {found.tolist()}")
+
+
+def _compare(
+    baseline: Callable[[int], object],
+    ours: Callable[[int], object],
+    rounds: int,
+    wait_for: Path | None,
+    *,
+    photos: int = 1,
+) -> dict[str, Any]:
+    times: dict[str, list[float]] = {"baseline": [], "ours": []}
+    baseline(0)
+    ours(0)
+    for at in range(rounds):
+        while wait_for is not None and wait_for.exists():
+            sleep(3.0)
+        for name, work, share in (("baseline", baseline, 1), ("ours", ours, photos), ("ours", ours, photos)):
+            began_s = perf_counter()
+            work(at)
+            times[name].append((perf_counter() - began_s) * 1000.0 / share)
+    theirs, own = statistics.median(times["baseline"]), statistics.median(times["ours"])
+    return {
+        "baseline_ms": round(theirs, 3),
+        "ours_ms": round(own, 3),
+        "ratio": round(theirs / own, 1),
+        "baseline_best_ms": round(min(times["baseline"]), 3),
+        "ours_best_ms": round(min(times["ours"]), 3),
+        "rounds": rounds,
+    }
+
+
+def main() -> None:
+    """Measure, print JSON and write it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--labelled", type=int, default=LABELLED)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--wait-for", type=Path, help="pause between rounds while this file exists")
+    parser.add_argument("--out", type=Path, default=_RESULT)
+    asked = parser.parse_args()
+    try:
+        versions = {name: version(name) for name in ("numpy", "scikit-learn", "scipy")}
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"The baselines need {error.name}. Action: pip install -r benchmarks/requirements-search.txt."
+        ) from error
+    seen = machine()
+    told = measure(asked.rows, asked.labelled, asked.rounds, asked.wait_for)
+    for name, least in TARGETS.items():
+        told[name]["at_least"] = least
+    told = {"machine": seen, "versions": versions, "dims": DIMS, **told}
+    text = json.dumps(told, indent=1)
+    print(text)
+    asked.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
