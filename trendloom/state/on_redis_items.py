@@ -38,7 +38,7 @@ class FoldingPace(NamedTuple):
     #: Entries that a step reads.
     entries: int = 8
     #: Items and pairs, of whole shards, that a step adds.
-    additions: int = 20_000
+    additions: int = 10_000
     #: Nobody else begins until a folder has done nothing for so long; whoever is sent away asks again after a fifth.
     alone_ms: int = 5_000
 
