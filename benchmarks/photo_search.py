@@ -77,7 +77,9 @@ def measure(rows: int, labelled: int, rounds: int, wait_for: Path | None) -> dic
     queries = _near(features, BATCH, rng)
     as_list, gallery = list(features), Gallery(features)
     for number in range(3):
-        _agree(nearest_by_request(as_list, queries[number], 6), gallery.nearest(queries[number : number + 1], 6).rows[0])
+        _agree(
+            nearest_by_request(as_list, queries[number], 6), gallery.nearest(queries[number : number + 1], 6).rows[0]
+        )
     told["one_photo"] = _compare(
         lambda at: nearest_by_request(as_list, queries[at], 6),
         lambda at: gallery.nearest(queries[at : at + 1], 6),

@@ -26,6 +26,8 @@ COMMANDS = {
     "replay": "Send a recorded purchase log to Kafka, at its own pace or as fast as possible.",
     "load": "Push purchases at a fixed or stepped rate, and check and time every list that comes back.",
     "catalogue": "Build a catalogue from photos or a table, or show one.",
+    "similar": "Find the garments that look most like a photo.",
+    "serve": "Serve a page where a photo finds the garments most like it.",
     "recommend": "Show a customer's list, made now from the state.",
     "trends": "Show what is rising now.",
     "topics": "Create the topics, or show what they are.",

@@ -92,5 +92,6 @@ def _too_large(name: str, size: str, most_pixels: int) -> PhotoRefused:
 
 def _broken(name: str, error: Exception) -> PhotoRefused:
     return PhotoRefused(
-        "broken", f"{name} cannot be decoded ({error}). Action: open it in a picture viewer, save it again and send that."
+        "broken",
+        f"{name} cannot be decoded ({error}). Action: open it in a picture viewer, save it again and send that.",
     )

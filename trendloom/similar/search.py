@@ -110,6 +110,14 @@ class Similar:
             label_weight=label_weight,
         )
 
+    def __len__(self) -> int:
+        """Return the number of garments that can be found: those with a photo."""
+        return len(self._item_of)
+
+    def warm_up(self) -> None:
+        """Load what looks at photos now, so that the first one does not wait; raises what the first would raise."""
+        self._look.get()
+
     def search(self, photo: Photo, k: int = 5, *, label_aware: bool = False) -> Answer:
         """Return the ``k`` garments most like a photo: a file, its content, or a picture in memory.
 
