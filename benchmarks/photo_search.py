@@ -1,8 +1,8 @@
-"""Search by photo beside the plain code of the source systems, as its description tells it: the same rows must be found.
+"""Search by photo beside the plain code of the source systems, as described: both must find the same rows.
 
-* one photo among 44,441 x 2048: a scikit-learn index that is fitted anew from a list at every request (sources 1 and 3);
+* one photo among 44,441 x 2048: a scikit-learn index, fitted anew from a list at every request;
 * many photos: the same request path for each of them, against one batch;
-* within a label of 72,158 rows: a Python loop with a scipy cosine and a sort of the best so far for every row (source 4).
+* within a label of 72,158 rows: a Python loop with a scipy cosine and a sort of the best so far for every row.
 
 ``python -m benchmarks.photo_search`` needs ``pip install -r benchmarks/requirements-search.txt`` beside the project; it
 prints JSON and writes ``benchmarks/results/vision_search.json``. Rounds alternate, so what else the machine does falls
@@ -38,7 +38,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def unit_rows(count: int, dims: int, rng: np.random.Generator) -> Floats:
-    """Return made-up unit rows like pooled features: never negative, in 200 clouds, so that there are true neighbours."""
+    """Return made-up unit rows like pooled features: never negative, in 200 clouds with true neighbours."""
     centres = np.maximum(rng.normal(size=(200, dims)), 0).astype(np.float32)
     rows = centres[rng.integers(200, size=count)]
     rows += 0.7 * np.abs(rng.standard_normal(size=rows.shape, dtype=np.float32))
@@ -47,7 +47,7 @@ def unit_rows(count: int, dims: int, rng: np.random.Generator) -> Floats:
 
 
 def nearest_by_request(features: list[Floats], query: Floats, count: int) -> list[int]:
-    """Return the nearest rows as a request of sources 1 and 3 does: build the index from the list, then ask it."""
+    """Return the nearest rows as a request of those systems does: build the index from the list, then ask it."""
     from sklearn.neighbors import NearestNeighbors
 
     index = NearestNeighbors(n_neighbors=count, algorithm="brute", metric="euclidean")
@@ -58,7 +58,7 @@ def nearest_by_request(features: list[Floats], query: Floats, count: int) -> lis
 
 
 def nearest_by_loop(rows: Floats, query: Floats, count: int) -> list[int]:
-    """Return the nearest rows as source 4 does within a label: one cosine and one sort of the best so far for each."""
+    """Return the nearest rows as one of them does within a label: for each row a cosine and a sort of the best."""
     from scipy.spatial.distance import cosine
 
     best: list[tuple[float, int]] = []
@@ -72,7 +72,13 @@ def nearest_by_loop(rows: Floats, query: Floats, count: int) -> list[int]:
 def measure(rows: int, labelled: int, rounds: int, wait_for: Path | None) -> dict[str, Any]:
     """Return the times in milliseconds for a photo of both forms of the three searches, and their ratios."""
     rng = np.random.default_rng(20)
-    told: dict[str, Any] = {}
+    return {
+        **_measure_requests(rows, rounds, wait_for, rng),
+        "within_label": _measure_label(labelled, max(3, rounds // 3), wait_for, rng),
+    }
+
+
+def _measure_requests(rows: int, rounds: int, wait_for: Path | None, rng: np.random.Generator) -> dict[str, Any]:
     features = unit_rows(rows, DIMS, rng)
     queries = _near(features, BATCH, rng)
     as_list, gallery = list(features), Gallery(features)
@@ -80,41 +86,32 @@ def measure(rows: int, labelled: int, rounds: int, wait_for: Path | None) -> dic
         _agree(
             nearest_by_request(as_list, queries[number], 6), gallery.nearest(queries[number : number + 1], 6).rows[0]
         )
-    told["one_photo"] = _compare(
-        lambda at: nearest_by_request(as_list, queries[at], 6),
-        lambda at: gallery.nearest(queries[at : at + 1], 6),
-        rounds,
-        wait_for,
-    )
-    told["batch"] = _compare(
-        lambda at: nearest_by_request(as_list, queries[at], 6),
-        lambda at: gallery.nearest(queries, 6),
-        rounds,
-        wait_for,
-        photos=BATCH,
-    )
-    told["one_photo"]["rows"] = told["batch"]["rows"] = rows
-    told["batch"]["photos_in_a_batch"] = BATCH
-    del features, as_list, gallery
 
-    # half as many rows of other labels lie around those of the label that is searched
+    def request(at: int) -> object:
+        return nearest_by_request(as_list, queries[at], 6)
+
+    one = _compare(request, lambda at: gallery.nearest(queries[at : at + 1], 6), rounds, wait_for)
+    batch = _compare(request, lambda at: gallery.nearest(queries, 6), rounds, wait_for, photos=BATCH)
+    return {"one_photo": {**one, "rows": rows}, "batch": {**batch, "rows": rows, "photos_in_a_batch": BATCH}}
+
+
+def _measure_label(labelled: int, rounds: int, wait_for: Path | None, rng: np.random.Generator) -> dict[str, Any]:
+    # half as many rows of other labels lie among those of the label that is searched
     everything = unit_rows(labelled + labelled // 2, DIMS, rng)
     labels = np.zeros(len(everything), np.int64)
     labels[rng.permutation(len(everything))[:labelled]] = 1
     inside = np.flatnonzero(labels == 1)
     gallery, within = Gallery(everything, labels=labels, label_count=2), everything[inside]
-    queries = _near(within, 64, rng)
-    _agree(
-        inside[nearest_by_loop(within, queries[0], 9)].tolist(), gallery.nearest_within(queries[:1], 9, label=1).rows[0]
-    )
-    told["within_label"] = _compare(
+    queries = _near(within, rounds, rng)
+    wanted = inside[nearest_by_loop(within, queries[0], 9)].tolist()
+    _agree(wanted, gallery.nearest_within(queries[:1], 9, label=1).rows[0])
+    told = _compare(
         lambda at: nearest_by_loop(within, queries[at], 9),
         lambda at: gallery.nearest_within(queries[at : at + 1], 9, label=1),
-        max(3, rounds // 3),
+        rounds,
         wait_for,
     )
-    told["within_label"]["rows"] = labelled
-    return told
+    return {**told, "rows": labelled}
 
 
 def _near(rows: Floats, count: int, rng: np.random.Generator) -> Floats:

@@ -18,6 +18,7 @@ from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
 
 from finder.upload import MOST_BYTES, photo_in, read_body
 from trendloom.errors import InputError, MissingExtra, PhotoRefused
@@ -55,7 +56,7 @@ def build_page(
     most_pixels: int = MOST_PIXELS,
     hosts: Sequence[str] = LOCAL_HOSTS,
 ) -> FastAPI:
-    """Return the web application: ``/``, ``/api/similar``, ``/api/samples``, ``/api/about``, ``/thumbs/ID``, ``/health``.
+    """Return the web application: ``/``, ``/api/{similar,samples,about}``, ``/thumbs/{item_id}``, ``/health``.
 
     An error is JSON: ``error``, a sentence that ends with what to do, and ``reason``, one word. ``hosts`` are the names
     that a request may ask for, ``*`` for any.
@@ -126,7 +127,7 @@ def build_page(
         return JSONResponse([_item(similar, catalogue.row_of[item_id]) for item_id in chosen])
 
     @app.get("/api/similar")
-    def similar_to_item(item: str, k: K = 5, label_aware: LabelAware = False) -> JSONResponse:
+    def similar_to_item(*, item: str, k: K = 5, label_aware: LabelAware = False) -> JSONResponse:
         if item not in catalogue.row_of:
             return _refusal(404, "no_such_item", "The catalogue has no such item. Action: ask /api/samples for some.")
         began_s = perf_counter()
@@ -134,8 +135,11 @@ def build_page(
         return _told(similar, answer, began_s, query=_item(similar, catalogue.row_of[item]))
 
     @app.post("/api/similar")
-    async def similar_to_photo(request: Request, k: K = 5, label_aware: LabelAware = False) -> JSONResponse:
-        body = await read_body(request.stream(), request.headers.get("content-length"), most_bytes=most_bytes)
+    async def similar_to_photo(*, request: Request, k: K = 5, label_aware: LabelAware = False) -> JSONResponse:
+        try:
+            body = await read_body(request.stream(), request.headers.get("content-length"), most_bytes=most_bytes)
+        except ClientDisconnect:
+            return _refusal(400, "broken_off", "The photo did not arrive whole. Action: send it again.")
         content = photo_in(body, request.headers.get("content-type", ""))
 
         def look() -> Answer:

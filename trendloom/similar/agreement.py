@@ -33,7 +33,8 @@ def label_bonus(probabilities: npt.NDArray[np.floating], weight: float = LABEL_W
     most, least = wide.max(axis=1, keepdims=True), wide.min(axis=1, keepdims=True)
     # a mean of equal numbers may miss them by the last bit: held between the extremes it does not
     mean = np.clip(wide.mean(axis=1, keepdims=True), least, most)
-    return (weight * (np.concatenate([wide, mean], axis=1) - most)).astype(np.float32)
+    bonus: Floats = (weight * (np.concatenate([wide, mean], axis=1) - most)).astype(np.float32)
+    return bonus
 
 
 def match_labels(told: Sequence[str], wanted: Sequence[str]) -> npt.NDArray[np.int64]:

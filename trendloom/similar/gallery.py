@@ -153,8 +153,10 @@ def _codes_of(rows: Floats) -> Codes:
 
 def _products(queries: Floats, rows: Floats) -> Floats:
     if len(queries) == 1:
-        return (rows @ queries[0])[None]  # one pass over the rows' memory
-    return queries @ rows.T
+        one: Floats = (rows @ queries[0])[None]  # one pass over the rows' memory
+        return one
+    products: Floats = queries @ rows.T
+    return products
 
 
 def _candidates(score: Floats, keep: int) -> npt.NDArray[np.int64]:

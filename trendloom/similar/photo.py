@@ -22,7 +22,7 @@ Photo = Image.Image | Path | str | bytes
 
 #: 36 million pixels, decoded, are 108 MB; a decoder holds a few such copies for a moment.
 MOST_PIXELS = 36_000_000
-_FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "WEBP")
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 _KNOWN = "JPEG, PNG, WebP, GIF or BMP"
 
 
@@ -59,6 +59,7 @@ def read_photo(content: bytes, *, most_pixels: int = MOST_PIXELS, name: str = "T
     """
     if not content:
         raise PhotoRefused("empty", f"{name} is empty. Action: send the file of a photo ({_KNOWN}).")
+    Image.init()  # named formats must have been registered
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
