@@ -96,7 +96,8 @@ async function search() {
       return;
     }
     $("matches").replaceChildren(...told.matches.map(card));
-    const kind = told.label ? ` Taken for: ${told.label}, ${Math.round(100 * told.label_probability)} % sure.` : "";
+    const sure = told.label_probability === null ? "" : `, ${Math.round(100 * told.label_probability)} % sure`;
+    const kind = told.label ? ` ${sure ? "Taken for" : "Kind"}: ${told.label}${sure}.` : "";
     say(`${told.matches.length} garments in ${number.format(Math.max(1, Math.round(told.took_ms)))} ms.${kind}`);
   } catch (error) {
     if (error.name === "AbortError" || mine !== running) return;

@@ -135,8 +135,9 @@ def _print(row: GridRow) -> None:
     from trendloom.similar.search import percent
 
     said = ""
-    if row.answer.label is not None and row.answer.label_probability is not None:
-        said = f" ({row.answer.label}, {row.answer.label_probability:.0%} sure)"
+    if row.answer.label is not None:
+        sure = row.answer.label_probability
+        said = f" ({row.answer.label})" if sure is None else f" ({row.answer.label}, {sure:.0%} sure)"
     typer.echo(f"like {row.name}{said}:")
     width = max((len(match.item_id) for match in row.answer.matches), default=0)
     for match in row.answer.matches:

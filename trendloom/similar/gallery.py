@@ -165,9 +165,13 @@ def _candidates(score: Floats, keep: int) -> npt.NDArray[np.int64]:
     step = columns // _STRIPS
     if step <= keep:
         return np.broadcast_to(np.arange(columns), score.shape)
-    # a strip is ``step`` neighbouring columns; one group is a column of every strip, and a few columns are left over
+    # a strip is ``step`` neighbouring columns; a group is one column of every strip, and a few columns are left over
     maxima = score[:, : _STRIPS * step].reshape(height, _STRIPS, step).max(axis=1)  # (B, step)
-    groups = np.argpartition(maxima, step - keep, axis=1)[:, step - keep :]  # (B, keep)
+    # a column that is among the best, or equal to the last of them, lies in a group that is not below the keep-th
+    steps = np.rint(maxima / _STEP)
+    last = np.partition(steps, step - keep, axis=1)[:, step - keep, None]
+    wide = int((steps >= last).sum(axis=1).max())
+    groups = np.argpartition(maxima, step - wide, axis=1)[:, step - wide :]  # (B, wide)
     inside = (groups[:, None, :] + (np.arange(_STRIPS) * step)[None, :, None]).reshape(height, -1)
     rest = np.broadcast_to(np.arange(_STRIPS * step, columns), (height, columns - _STRIPS * step))
     return np.concatenate([inside, rest], axis=1)

@@ -44,7 +44,9 @@ def draw_grid(similar: Similar, rows: Sequence[GridRow]) -> Image.Image:
     for row, count in zip(rows, lines, strict=True):
         told = "query"
         if row.answer.label is not None:
-            told = f"{row.answer.label} {percent(row.answer.label_probability or 0.0)} %"
+            told = row.answer.label
+        if row.answer.label_probability is not None:
+            told += f", {percent(row.answer.label_probability)} % sure"
         _tile(page, draw, (_GAP, top), row.picture, told, row.name, _INK)
         for number, match in enumerate(row.answer.matches):
             left = 3 * _GAP + _TILE + number % across * (_TILE + _GAP)

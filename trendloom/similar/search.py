@@ -41,7 +41,10 @@ class Match:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found for one query, the best first; with label-aware search also the likeliest label."""
+    """What was found for one query, the best first; with label-aware search also the likeliest label.
+
+    A garment of the catalogue has its category as label, and no probability: it is known.
+    """
 
     matches: tuple[Match, ...]
     label: str | None = None
@@ -61,8 +64,9 @@ class Similar:
     """Search by photo in one catalogue; may be called from several threads.
 
     >>> similar = Similar.open()
-    >>> [match.item_id for match in similar.search_item("dress-4c1acd5c", k=2).matches]
-    ['dress-35e4eee5', 'dress-0d2e8a5b']
+    >>> answer = similar.search_item(similar.catalogue.item_ids[0], k=3)
+    >>> len(answer.matches), answer.matches[0].similarity >= answer.matches[1].similarity
+    (3, True)
     """
 
     def __init__(
@@ -165,7 +169,7 @@ class Similar:
         names = self.catalogue.category_names
         certain = np.eye(len(names), dtype=np.float32)[[category]]
         answer = self._answers(query, k, bonus=label_bonus(certain, self._label_weight), without=row)[0]
-        return Answer(answer.matches, names[category], 1.0)
+        return Answer(answer.matches, names[category])
 
     def random_item(self, rng: np.random.Generator) -> str:
         """Return the id of a garment with a photo, drawn evenly."""
