@@ -1,4 +1,4 @@
-"""A catalogue of coloured squares with thumbnails, and a look at photos that sees their colour: no torch, no network."""
+"""A catalogue of coloured squares with thumbnails, and a look at photos that sees their colour: no network needed."""
 
 from __future__ import annotations
 
