@@ -49,10 +49,10 @@ async function fitting(file) {
   }
   const pixels = picture.width * picture.height;
   if (file.size <= limits.most_bytes && pixels <= limits.most_pixels) return file;
-  const scale = Math.min(1, 1600 / Math.max(picture.width, picture.height));
+  const scale = Math.min(1, 1600 / Math.max(picture.width, picture.height), Math.sqrt(limits.most_pixels / pixels));
   const canvas = element("canvas");
-  canvas.width = Math.max(1, Math.round(picture.width * scale));
-  canvas.height = Math.max(1, Math.round(picture.height * scale));
+  canvas.width = Math.max(1, Math.floor(picture.width * scale));
+  canvas.height = Math.max(1, Math.floor(picture.height * scale));
   const paper = canvas.getContext("2d");
   paper.fillStyle = "#fff";
   paper.fillRect(0, 0, canvas.width, canvas.height);

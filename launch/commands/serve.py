@@ -81,6 +81,7 @@ def _bound(config: Any) -> Any:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((config.host, config.port))
+        listening.listen(_MOST_CONNECTIONS)  # from now on who connects waits, and is not sent away
     except OSError as error:
         listening.close()
         raise InputError(
