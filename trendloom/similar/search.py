@@ -16,7 +16,8 @@ from PIL import Image
 
 from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.catalogue.garment import Catalogue
-from trendloom.errors import CatalogueError
+from trendloom.catalogue.photos import UnusablePhoto
+from trendloom.errors import CatalogueError, PhotoRefused
 from trendloom.similar.agreement import LABEL_WEIGHT, label_bonus, match_labels
 from trendloom.similar.gallery import Gallery
 from trendloom.similar.looking import Embeds, Labels, OnceOpened, open_projected_look
@@ -137,7 +138,12 @@ class Similar:
         if not photos:
             return []
         taken = [take_photo(photo) for photo in photos]
-        queries = self._look.get().embed(taken)  # (B, D)
+        try:
+            queries = self._look.get().embed(taken)  # (B, D)
+        except UnusablePhoto as error:
+            raise PhotoRefused(
+                "no_garment", f"A photo shows no garment ({error}). Action: send another one."
+            ) from error
         if queries.shape[1] != self.catalogue.photo_embeddings.shape[1]:
             raise CatalogueError(
                 f"Photos become {queries.shape[1]} numbers, the catalogue {self.catalogue.fingerprint} holds "

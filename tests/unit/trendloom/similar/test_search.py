@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -15,6 +17,7 @@ from tests.unit.trendloom.similar.shop import (
     squares_search,
 )
 from trendloom.catalogue.garment import Catalogue
+from trendloom.catalogue.photos import UnusablePhoto
 from trendloom.errors import CatalogueError, PhotoRefused
 from trendloom.similar import Similar
 from trendloom.similar.search import percent
@@ -153,6 +156,17 @@ def test_what_is_no_photo_is_refused_before_anything_is_opened() -> None:
         similar.search_item("nothing")
     with pytest.raises(ValueError, match="at least 1"):
         similar.search_item(similar.catalogue.item_ids[0], 0)
+
+
+def test_a_photo_in_which_no_garment_is_found_is_refused() -> None:
+    class Blind(ColourLook):
+        def embed(self, photos: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
+            raise UnusablePhoto("the mask is empty")
+
+    similar = Similar(squares_catalogue(), open_look=Blind, open_labels=lambda: FixedLabels(["dark"], [1.0]))
+    with pytest.raises(PhotoRefused, match="no garment .the mask is empty.. Action: ") as refused:
+        similar.search(square((1, 2, 3)))
+    assert refused.value.reason == "no_garment"
 
 
 def test_percent_is_between_0_and_100() -> None:
