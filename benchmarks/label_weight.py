@@ -1,8 +1,8 @@
 """What minding the label buys and costs, by its weight: how ``LABEL_WEIGHT`` was chosen.
 
 ``python -m benchmarks.label_weight --table images.csv.gz --photos images_224.zip`` (the CC0 clothing data; needs torch
-and ``benchmarks/requirements-search.txt``). Half of the senders, by hash, choose; the other half reports. In each half five
-times: a third of the senders asks, the others are the gallery, and on the gallery alone a softmax head is fitted, its
+and ``benchmarks/requirements-search.txt``). Half of the senders, by hash, choose; the other half reports. In each half,
+five times: a third of the senders asks, the others are the gallery, and on the gallery alone a softmax head is fitted, its
 temperature by cross-fitting, and the projection. Without labels, with soft labels of some weights, and with the hard
 gate that one source system has (only garments of the predicted label), it tells: the share of the 5 nearest with the
 query's true label, the same for queries whose label is predicted wrongly, the share of these for which no right garment
@@ -174,6 +174,7 @@ def main() -> None:
         print(name)
         for way, found in told[name].items():
             print(f"  {way:12}", "  ".join(f"{key} {value:.4f}" for key, value in found.items()))
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 

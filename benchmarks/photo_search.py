@@ -177,6 +177,7 @@ def main() -> None:
     told = {"machine": seen, "versions": versions, "dims": DIMS, **told}
     text = json.dumps(told, indent=1)
     print(text)
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(text + "\n", encoding="utf-8")
 
 
