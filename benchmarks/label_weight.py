@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.label_weight --table images.csv.gz --photos images_224.zip`` (the CC0 clothing data; needs torch
 and ``benchmarks/requirements-search.txt``). Half of the senders, by hash, choose; the other half reports. In each half,
-five times: a third of the senders asks, the others are the gallery, and on the gallery alone a softmax head is fitted, its
-temperature by cross-fitting, and the projection. Without labels, with soft labels of some weights, and with the hard
-gate that one source system has (only garments of the predicted label), it tells: the share of the 5 nearest with the
+five times, a third of the senders asks and the others are the gallery; on the gallery alone a softmax head is fitted,
+its temperature by cross-fitting, and the projection. For plain search, soft labels of some weights, and the hard gate
+that one source system has (only garments of the predicted label), it tells: the share of the 5 nearest with the
 query's true label, the same for queries whose label is predicted wrongly, the share of these for which no right garment
 is among the 5, and the mean cosine of the 5 (what is given up in looks).
 """

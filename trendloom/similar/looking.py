@@ -7,6 +7,8 @@ Read next: :mod:`trendloom.similar.search`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
@@ -21,7 +23,15 @@ from trendloom.catalogue.projection import Projection
 from trendloom.catalogue.tensors import map_tensors
 from trendloom.errors import CatalogueError
 
-__all__ = ["Embeds", "Labels", "OnceOpened", "ProjectedLook", "open_projected_look"]
+__all__ = [
+    "Embeds",
+    "Labels",
+    "OnceOpened",
+    "ProjectedLook",
+    "isolation_for_queries",
+    "open_projected_look",
+    "open_query_look",
+]
 
 _Opened = TypeVar("_Opened")
 
@@ -71,6 +81,32 @@ class ProjectedLook:
         """Return (B, D) unit rows for B upright RGB photos."""
         features = self._embedder.embed(np.stack([self._embedder.prepare(photo) for photo in photos]))
         return self._projection.apply(features).astype(np.float32)
+
+
+def open_query_look(directory: Path, manifest: Mapping[str, object]) -> Embeds:
+    """Return how a catalogue looks at photos to search with; raises as :func:`open_projected_look`.
+
+    Where this Trendloom holds :mod:`trendloom.catalogue.look`, that decides: it knows every kind of projection.
+    """
+    if find_spec("trendloom.catalogue.look") is None:
+        return open_projected_look(directory, manifest)
+    kind = isolation_for_queries(manifest)
+    isolator = None if kind == "none" else import_module("trendloom.catalogue.isolation").open_isolator(kind)
+    look: Embeds = import_module("trendloom.catalogue.look").open_look(directory, isolator=isolator)
+    return look
+
+
+def isolation_for_queries(manifest: Mapping[str, object]) -> str:
+    """Return the kind of isolation for photos to search with: the catalogue's, or one that needs no masks beside them.
+
+    >>> isolation_for_queries({}), isolation_for_queries({"isolation": {"kind": "saliency"}})
+    ('none', 'saliency')
+    >>> isolation_for_queries({"isolation": {"kind": "colour-mask"}})
+    'near-white'
+    """
+    told = manifest.get("isolation")
+    kind = str(told.get("kind", "none")) if isinstance(told, Mapping) else "none"
+    return "near-white" if kind in {"colour-mask", "label-map"} else kind
 
 
 def open_projected_look(directory: Path, manifest: Mapping[str, object]) -> ProjectedLook:

@@ -20,7 +20,7 @@ from trendloom.catalogue.photos import UnusablePhoto
 from trendloom.errors import CatalogueError, PhotoRefused
 from trendloom.similar.agreement import LABEL_WEIGHT, label_bonus, match_labels
 from trendloom.similar.gallery import Gallery
-from trendloom.similar.looking import Embeds, Labels, OnceOpened, open_projected_look
+from trendloom.similar.looking import Embeds, Labels, OnceOpened, open_query_look
 from trendloom.similar.photo import Photo, take_photo
 
 __all__ = ["Answer", "Match", "Similar", "percent"]
@@ -110,7 +110,7 @@ class Similar:
         loaded = load_catalogue(path)
         return cls(
             loaded,
-            open_look=lambda: open_projected_look(path, loaded.manifest),
+            open_look=lambda: open_query_look(path, loaded.manifest),
             open_labels=lambda: _open_labels(classifier),
             label_weight=label_weight,
         )
