@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 from finder.upload import MOST_BYTES, photo_in, read_body
@@ -29,7 +28,7 @@ from trendloom.similar.search import percent
 __all__ = ["LOCAL_HOSTS", "build_page"]
 
 #: Names by which a browser on this machine reaches the page; any other is a foreign site pointing here.
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 #: How many photos are decoded and looked at together; the others wait.
 _AT_ONCE = 2
 _DIRECTORY = Path(__file__).parent / "pages"
@@ -64,12 +63,15 @@ def build_page(
     app = FastAPI(title="Trendloom, find similar", docs_url=None, redoc_url=None, openapi_url=None)
     pages = {name: (_DIRECTORY / name).read_bytes() for name in _PAGES}
     catalogue, at_work = similar.catalogue, asyncio.Semaphore(_AT_ONCE)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
 
     @app.middleware("http")
     async def guard(request: Request, call_next: Callable[[Request], Any]) -> Response:
-        if request.method == "POST" and request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
-            response: Response = _refusal(403, "foreign_page", "Another site asks. Action: open this page itself.")
+        if "*" not in hosts and _name_of(request.headers.get("host", "")) not in hosts:
+            response: Response = _refusal(
+                400, "foreign_name", f"This is not what this machine is called. Action: open it as {hosts[0]}."
+            )
+        elif request.method == "POST" and request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
+            response = _refusal(403, "foreign_page", "Another site asks. Action: open this page itself.")
         else:
             response = await call_next(request)
         response.headers.update(_HEADERS)
@@ -154,6 +156,14 @@ def build_page(
         return {"status": "running"}
 
     return app
+
+
+def _name_of(host: str) -> str | None:
+    """Return the name or address in a Host header, without its port; None where there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:  # what Python says of half an IPv6 address
+        return None
 
 
 def _item(similar: Similar, row: int) -> dict[str, Any]:
