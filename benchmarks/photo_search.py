@@ -6,7 +6,8 @@
 
 ``python -m benchmarks.photo_search`` needs ``pip install -r benchmarks/requirements-search.txt`` beside the project; it
 prints JSON and writes ``benchmarks/results/vision_search.json``. Rounds alternate, so what else the machine does falls
-on both; times are medians of the wall clock.
+on both; times are medians of the wall clock, and beside them of the CPU of all threads, which who else is at work
+hardly changes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import statistics
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter, process_time, sleep
 from typing import Any
 
 import numpy as np
@@ -135,20 +136,26 @@ def _compare(
     photos: int = 1,
 ) -> dict[str, Any]:
     times: dict[str, list[float]] = {"baseline": [], "ours": []}
+    worked: dict[str, list[float]] = {"baseline": [], "ours": []}
     baseline(0)
     ours(0)
     for at in range(rounds):
         while wait_for is not None and wait_for.exists():
             sleep(3.0)
         for name, work, share in (("baseline", baseline, 1), ("ours", ours, photos), ("ours", ours, photos)):
-            began_s = perf_counter()
+            began_s, cpu_s = perf_counter(), process_time()
             work(at)
+            worked[name].append((process_time() - cpu_s) * 1000.0 / share)
             times[name].append((perf_counter() - began_s) * 1000.0 / share)
     theirs, own = statistics.median(times["baseline"]), statistics.median(times["ours"])
+    their_cpu, own_cpu = statistics.median(worked["baseline"]), statistics.median(worked["ours"])
     return {
         "baseline_ms": round(theirs, 3),
         "ours_ms": round(own, 3),
         "ratio": round(theirs / own, 1),
+        "baseline_cpu_ms": round(their_cpu, 3),
+        "ours_cpu_ms": round(own_cpu, 3),
+        "cpu_ratio": round(their_cpu / own_cpu, 1),
         "baseline_best_ms": round(min(times["baseline"]), 3),
         "ours_best_ms": round(min(times["ours"]), 3),
         "rounds": rounds,
