@@ -115,7 +115,8 @@ class Gallery:
             if len(queries) == 1 and self._codes is not None:
                 near = self._codes.near(queries[0], first, end, keep, None if added is None else added[0], _SLACK)
                 if len(near) * _GATHER_PAYS < end - first:
-                    cosine = (self._rows[near] @ queries[0])[None]
+                    # few rows: one thread is done before several have woken up
+                    cosine = np.vecdot(self._rows[near], queries)[None]
                     score = cosine if added is None else cosine + added[:, near - first]
                     self._keep_best(found, part, keep, near[None], cosine, score)
                     continue
