@@ -28,6 +28,8 @@ COMMANDS = {
     "catalogue": "Build a catalogue from photos or a table, change one, or show one.",
     "classifier": "Train, judge or ask a network that says what a garment in a photo is.",
     "count": "Count the categories in a folder of photos.",
+    "similar": "Find the garments that look most like a photo.",
+    "serve": "Serve a page where a photo finds the garments most like it.",
     "recommend": "Show a customer's list, made now from the state.",
     "trends": "Show what is rising now.",
     "topics": "Create the topics, or show what they are.",

@@ -14,6 +14,7 @@
         ├── CatalogueError
         ├── ClassifierError
         ├── LogFormatError
+        ├── PhotoRefused    a photo to search with
         ├── SettingsError
         └── MissingExtra
 
@@ -33,6 +34,7 @@ __all__ = [
     "LogTruncated",
     "MissingExtra",
     "OutsideUnavailable",
+    "PhotoRefused",
     "RulesChanged",
     "SettingsError",
     "StateError",
@@ -115,6 +117,18 @@ class ClassifierError(InputError):
 
 class LogFormatError(InputError):
     """A recorded purchase log cannot be read as it was described."""
+
+
+class PhotoRefused(InputError):
+    """A photo to search with cannot be used: ``reason`` is one word for a program, the text is for a person.
+
+    >>> PhotoRefused("broken", "The picture ends too early. Action: send it again.").reason
+    'broken'
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class SettingsError(InputError):
