@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, help="Build a catalogue from photos or a
 _STAGES = {
     "photos": "choosing items by their photos",
     "embed": "embedding photos",
+    "tune": "learning what is similar",
     "neighbours": "finding neighbours",
     "write": "writing",
 }
@@ -49,8 +51,19 @@ def build(
     items: Annotated[int, typer.Option(min=0, help="Choose this many photographed items, balanced; 0 = all.")] = 0,
     seed: Annotated[int, typer.Option(help="Decides which items are chosen and which store holds them.")] = 42,
     stores: Annotated[int, typer.Option(min=0, help="Deal items to store-1 .. store-N; 0 = as the preset.")] = 0,
-    backbone: Annotated[str, typer.Option(help="Network that looks at the photos.")] = "efficientnet_lite0",
+    backbone: Annotated[
+        str,
+        typer.Option(help="What looks at the photos: networks, and colours and flips, joined by +."),
+    ] = "efficientnet_lite0_taps+colours",
     weights: Annotated[str, typer.Option(help="File with its weights, where they do not come with a package.")] = "",
+    tune: Annotated[
+        str,
+        typer.Option(help="Learn what is similar from labels: type,colour, or one; auto: where there are both; none."),
+    ] = "auto",
+    colour_weight: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="What colour counts in a similarity, the rest being type or look."),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name for the manifest.")] = "catalogue",
     as_json: AsJson = False,
 ) -> None:
@@ -68,6 +81,10 @@ def build(
     options = BuildOptions(
         name=name, items=items, seed=seed, store_ids=tuple(f"store-{number}" for number in range(1, stores + 1))
     )
+    labels = tuple(label.strip() for label in tune.split(",") if label.strip())
+    options = replace(options, tune=() if labels == ("none",) else labels)
+    if colour_weight is not None:
+        options = replace(options, colour_weight=colour_weight, mix_colour_weight=colour_weight)
     started = perf_counter()
     with _progress(quiet=as_json) as tell:
         report = build_catalogue(

@@ -55,7 +55,7 @@ class BuildOptions:
     #: Labels that "similar" is learnt from: type, colour; auto = both where the table tells them; none = nothing.
     tune: tuple[str, ...] = ()
     #: What colour counts against type where they are learnt, and against the networks where nothing is.
-    colour_weight: float = 0.4
+    colour_weight: float = 0.35
     mix_colour_weight: float = 0.2
     #: T: table embeddings; and what all words of an item weigh beside its attributes.
     table_dims: int = 64

@@ -34,9 +34,9 @@ class Tuning:
     """How facets are learnt; chosen on H&M's photos, on a part that no figure is taken from (docs/catalogue.md)."""
 
     #: Of what is learnt, the share of colour against type: the knob.
-    colour_weight: float = 0.4
+    colour_weight: float = 0.35
     #: Share of how garments look to the network, whatever their labels.
-    look_weight: float = 0.0
+    look_weight: float = 0.2
     #: H, and the lengths of the facets.
     hidden: int = 256
     type_dims: int = 96
