@@ -23,7 +23,7 @@ def garments(seed: int, size: int = 300) -> Wares:
     rng, centres = np.random.default_rng(seed), np.random.default_rng(0)
     labels = {"type": rng.integers(4, size=size), "colour": rng.integers(3, size=size)}
     kinds, tints = centres.normal(size=(4, 24)), centres.normal(size=(3, 12))
-    nuisance = centres.normal(size=(36, 36)) * np.array([3.0] * 6 + [0.3] * 30)[:, None]
+    nuisance = centres.normal(size=(36, 36)) * np.array([1.0] * 6 + [0.1] * 30)[:, None]
     seen = np.hstack([kinds[labels["type"]], tints[labels["colour"]]])
     return (seen + rng.normal(size=(size, 36)) @ nuisance).astype(np.float32), labels
 
