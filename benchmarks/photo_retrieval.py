@@ -53,8 +53,10 @@ class Photos:
 def held_out(codes: Sequence[str], split: str) -> npt.NDArray[np.bool_]:
     """Return which rows are held out: a third of the product codes, by SHA-256 of the split's name and the code.
 
-    >>> held_out(["1", "1", "2", "3", "4"], "split-0").tolist()
-    [False, False, False, False, False]
+    >>> held_out(["700", "700", "701", "702", "703"], "split-1").tolist()
+    [False, False, True, False, False]
+    >>> int(held_out([str(code) for code in range(3000)], "split-0").sum())
+    978
     """
     third = {code: int(hashlib.sha256(f"{split}:{code}".encode()).hexdigest()[:8], 16) % 3 == 0 for code in set(codes)}
     return np.array([third[code] for code in codes])
