@@ -113,9 +113,10 @@ def measure(photos: Photos, tuning: Tuning, splits: Sequence[tuple[Any, Any]]) -
         split = split_parts(photos.features[held], lengths)
         tell("network alone (its last layer)", split[deep[0]])
         tell("colour histogram alone", split[-1])
+        mix = mix_parts(photos.features[fit], photos.parts, dims=128, whitening=0.0, colour_weight=0.5)
         for weight in (0.2, 0.3, 0.5):
-            mix = mix_parts(photos.features[fit], photos.parts, dims=128, whitening=0.0, colour_weight=weight)
-            tell(f"mix, colour {weight}", mix.apply(photos.features[held]).astype(np.float32))
+            weighted = mix.weighted({"look": 1.0 - weight, "colour": weight})
+            tell(f"mix, colour {weight}", weighted.apply(photos.features[held]).astype(np.float32))
         began_s = time.perf_counter()
         labels = {"type": photos.types[fit], "colour": photos.colours[fit]}
         # learnt once: the weights of the facets are turned afterwards
