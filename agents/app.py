@@ -12,6 +12,7 @@ import asyncio
 import logging
 import ssl
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +30,7 @@ from agents.dead_letter import DeadLetters
 from agents.debounce import Debounce, Outgoing
 from agents.popularity import TrendsPublisher
 from agents.publishing import Publisher, Record
-from agents.purchases import PurchasesAgent, Work
+from agents.purchases import Decoded, PurchasesAgent, Work
 from agents.scoring import ScoringAgent
 from agents.trendiness import TrendinessSummary
 from trendloom.errors import LogTruncated
@@ -41,8 +42,10 @@ __all__ = ["Names", "Worker", "WorkerRules", "build_app", "start_offset"]
 
 log = logging.getLogger(__name__)
 
+#: The store works on batches of so many partitions at once: small ones then do not wait for each other's answers.
+_AT_ONCE = 8
 #: So many batches of lists may wait for the broker's acknowledgement while further ones are made.
-_PUBLISHING = 4
+_PUBLISHING = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +194,23 @@ def build_app(
 
     @app.agent(decoded, name="state", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def apply(stream: Any) -> None:
-        async for found, event in stream:
-            work = await purchases.begin(found)
-            await applied.send(value=(work, event))
-            await work.applied.written()
+        room, turns = asyncio.Semaphore(_AT_ONCE), defaultdict[TP, asyncio.Lock](asyncio.Lock)
+
+        async def take(found: Decoded, event: Any) -> None:
+            async with turns[found.batch.tp]:
+                work = await purchases.begin(found)
+                await applied.send(value=(work, event))
+                await work.applied.written()
+            room.release()
             await refresher.fold_some()
+
+        try:
+            async with asyncio.TaskGroup() as taken:
+                async for found, event in stream:
+                    await room.acquire()
+                    taken.create_task(take(found, event))
+        except BaseExceptionGroup as faults:  # the first says what happened, the others follow from it
+            raise faults.exceptions[0] from None
 
     @app.agent(applied, name="scoring", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def refresh_lists(stream: Any) -> None:

@@ -61,8 +61,8 @@ class Applied:
 class Refresher:
     """Owns a worker's copy of the items and takes batches through it.
 
-    ``begin`` batches one after the other, each when the one before is ``written``; ``score`` and then ``settle`` them
-    in the same order, as far behind as you like, and ``fold_some`` now and then (``apply`` is ``begin``, ``written``
+    ``begin`` batches, each when its partition's one before is ``written``; ``score`` and then ``settle`` them in the
+    same order, as far behind as you like, and ``fold_some`` now and then (``apply`` is ``begin``, ``written``
     and ``fold_some`` in one). With ``compiled`` batches are folded, scored and written as JSON by compiled kernels
     (they need numba), else by their plain forms.
     """
@@ -97,6 +97,8 @@ class Refresher:
         self._doubtful = False
         #: Held while lists are made beside the event loop, and by whoever changes what they are made from.
         self._items = asyncio.Lock()
+        self._gate = asyncio.Lock()
+        self._folding = False
         self._unsettled = 0
         self._all_settled = asyncio.Event()
         self._compiled = compiled
@@ -179,15 +181,21 @@ class Refresher:
 
     async def fold_some(self) -> None:
         """Let the store fold a little of what was changed: once for each batch, when nothing waits for it."""
-        await self._store.fold_some()
+        if not self._folding:
+            self._folding = True
+            await self._store.fold_some()
+            self._folding = False
 
     async def begin(
         self, partition: Partition, arrivals: Sequence[Arrival], *, first_offset: int, last_offset: int
     ) -> Applied:
-        """Prepare a batch as ``apply`` does and begin to write it; the batch before must be written."""
+        """Prepare a batch as ``apply`` does and begin to write it; its partition's batch before must be written."""
         batch = Arrivals.of(arrivals)
+        async with self._gate:  # whoever reads all items anew lets nobody in meanwhile
+            await self._follow()
+            self._unsettled += 1
+            self._all_settled.clear()
         before = await self._read(partition, batch.names, first_offset)
-        await self._follow()
         if self._scorer.is_behind():
             async with self._items:
                 self._scorer.catch_up()
@@ -195,8 +203,6 @@ class Refresher:
             self._scorer.stand()
         prepared = self._prepare(before, batch, last_offset)
         applied = Applied(partition, prepared.change, self._listings(prepared, batch), prepared.tally)
-        self._unsettled += 1
-        self._all_settled.clear()
         if not self._changes_nothing(prepared, before):
             writing = self._write(applied, before, batch, first_offset, last_offset)
             applied._writing = asyncio.get_running_loop().create_task(writing)  # noqa: SLF001 - the only one who may
