@@ -6,6 +6,7 @@ Everything that decides about a catalogue stands in :mod:`trendloom.catalogue`; 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -51,6 +52,7 @@ WeightsFile = Annotated[str, typer.Option(help="File with its weights, where the
 _STAGES = {
     "photos": "choosing items by their photos",
     "embed": "embedding photos",
+    "tune": "learning what is similar",
     "neighbours": "finding neighbours",
     "write": "writing",
 }
@@ -75,8 +77,19 @@ def build(
         int,
         typer.Option(min=0, help="Up to so many items neighbours are searched exactly, above by faiss if installed."),
     ] = 200_000,
-    backbone: BackboneName = "efficientnet_lite0",
+    backbone: Annotated[
+        str,
+        typer.Option(help="What looks at the photos: networks, and colours and flips, joined by +."),
+    ] = "efficientnet_lite0_taps+colours",
     weights: WeightsFile = "",
+    tune: Annotated[
+        str,
+        typer.Option(help="Learn what is similar from labels: type,colour, or one; auto: where there are both; none."),
+    ] = "auto",
+    colour_weight: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="What colour counts in a similarity, the rest being type or look."),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name for the manifest.")] = "catalogue",
     as_json: AsJson = False,
 ) -> None:
@@ -95,6 +108,10 @@ def build(
         store_ids=tuple(f"store-{number}" for number in range(1, stores + 1)),
         exact_up_to=exact_up_to,
     )
+    labels = tuple(label.strip() for label in tune.split(",") if label.strip())
+    options = replace(options, tune=() if labels == ("none",) else labels)
+    if colour_weight is not None:
+        options = replace(options, colour_weight=colour_weight, mix_colour_weight=colour_weight)
     started = perf_counter()
     with show_progress(_STAGES, quiet=as_json) as tell:
         report = build_catalogue(

