@@ -79,7 +79,7 @@ class Cutter:
 
         self._photos, self._masks = photos, masks
         self._network = load_saliency() if saliency else None
-        self.seconds: Counter[str] = Counter()
+        self.seconds = dict.fromkeys(("whole photo", "near-white", "saliency"), 0.0)
 
     def look(self, name: str) -> tuple[Image.Image, dict[str, Mask]]:
         """Return a photo and its masks by way."""

@@ -26,6 +26,7 @@ COMMANDS = {
     "replay": "Send a recorded purchase log to Kafka, at its own pace or as fast as possible.",
     "load": "Push purchases at a fixed or stepped rate, and check and time every list that comes back.",
     "catalogue": "Build a catalogue from photos or a table, or show one.",
+    "detector": "Find garments in street photos: train, evaluate, predict.",
     "recommend": "Show a customer's list, made now from the state.",
     "trends": "Show what is rising now.",
     "topics": "Create the topics, or show what they are.",
