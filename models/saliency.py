@@ -1,7 +1,7 @@
 """U²-Net's small network (u2netp, 4.6 MB): how much each pixel of a photo belongs to its subject.
 
 Run by onnxruntime; the weights come from the optional package that brings the file, or from a named file, and are
-recognised by their hash. Nothing is downloaded here. Read next: ``docs/decisions/0009-saliency-as-an-extra.md``.
+recognised by their hash. Nothing is downloaded here. Read next: ``docs/decisions/0012-saliency-as-an-extra.md``.
 """
 
 from __future__ import annotations

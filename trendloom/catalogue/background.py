@@ -1,7 +1,7 @@
 """Photos without masks: what a near-white background leaves over, and what a small saliency network sees.
 
 Where nothing can be told apart, the photo stays whole and says so. onnxruntime is imported only when the network is
-opened. Read next: :mod:`trendloom.catalogue.isolation`, and ``docs/decisions/0009-saliency-as-an-extra.md``.
+opened. Read next: :mod:`trendloom.catalogue.isolation`, and ``docs/decisions/0012-saliency-as-an-extra.md``.
 """
 
 from __future__ import annotations
