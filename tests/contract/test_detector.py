@@ -61,9 +61,9 @@ def trained(streets: tuple[PhotoSource, BoxTable], tmp_path_factory: pytest.Temp
     from models.detector import DetectorShape
 
     source, table = streets
-    network = open_network(DetectorShape(classes=2, long_side_px=256, channels=32, convolutions=1), seed=1)
+    network = open_network(DetectorShape(classes=2, long_side_px=128, channels=32, convolutions=1), seed=1)
     names = list(table.boxes)[:16]
-    report = train_detector(network, table, source, names, Training(epochs=24, views=2, batch=4, seed=1))
+    report = train_detector(network, table, source, names, Training(epochs=20, views=2, batch=4, seed=1))
     assert (report.photos, report.boxes, report.left_out) == (16, 32, ())
     assert report.losses[-1] < 0.7 * report.losses[0]
     path = tmp_path_factory.mktemp("heads") / "streets.safetensors"

@@ -29,7 +29,8 @@ def draw_boxes(photo: Image.Image, boxes: Sequence[Box]) -> Image.Image:
     width = max(1, max(photo.size) // 240)
     for box in reversed(boxes):  # the best on top
         colour = _COLOURS[labels.index(box.label) % len(_COLOURS)]
-        pen.rectangle((box.left, box.top, box.right - 1, box.bottom - 1), outline=colour, width=width)
+        right, bottom = max(box.left, box.right - 1), max(box.top, box.bottom - 1)
+        pen.rectangle((box.left, box.top, right, bottom), outline=colour, width=width)
         words = f"{box.label} {box.score:.2f}"
         at = (box.left + width + 1, box.top + width)
         pen.rectangle(pen.textbbox(at, words), fill="white")
