@@ -7,9 +7,11 @@ read is a reason for that one photo, never the end of a build. Read next: :mod:`
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection
+from pathlib import PurePosixPath
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -29,6 +31,7 @@ __all__ = [
     "ColourMask",
     "LabelMap",
     "garment_by_colour",
+    "mask_name",
     "read_mask",
 ]
 
@@ -54,6 +57,35 @@ _CCP_NO_GARMENTS = "null accessories bracelet earrings glasses hair necklace rin
 CCP_LABELS = tuple(_CCP_ALL.split())
 #: Numbers of the labels that are worn or carried and sold as garments, shoes or bags.
 CCP_GARMENTS = frozenset(number for number, label in enumerate(CCP_LABELS) if label not in _CCP_NO_GARMENTS.split())
+#: What Pillow's decoders raise on broken files.
+_DECODER_FAULTS = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    ZeroDivisionError,
+    struct.error,
+    zlib.error,
+)
+
+
+def mask_name(masks: PhotoSource, name: str, suffix: str = "") -> str:
+    """Return what the mask of the photo ``name`` is called among ``masks``.
+
+    A photo that goes by its path has its mask at the same path, or at the same file name, without its ending.
+
+    >>> beside = PhotoSource(frozenset({"a_segm", "b/c_segm.png"}), lambda name: b"")
+    >>> [mask_name(beside, name, "_segm") for name in ("a", "women/a.jpg", "b/c.jpg", "d")]
+    ['a_segm', 'a_segm', 'b/c_segm.png', 'd_segm']
+    """
+    path = PurePosixPath(name)
+    plain = str(path.with_suffix("")) if path.suffix else name
+    wanted = [name + suffix, f"{plain}{suffix}.png", plain + suffix, path.stem + suffix]
+    return next((one for one in wanted if one in masks.names), wanted[0])
 
 
 def read_mask(masks: PhotoSource, name: str) -> Image.Image:
@@ -70,8 +102,8 @@ def read_mask(masks: PhotoSource, name: str) -> Image.Image:
         raise UnusablePhoto(f"its mask {name} is not a picture") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnusablePhoto(f"its mask {name} is too large: {error}") from error
-    except (OSError, EOFError, SyntaxError, ValueError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
-        # SyntaxError, ValueError: Pillow's decoders; RuntimeError: a zip file with a password
+    except (*_DECODER_FAULTS, zipfile.BadZipFile, RuntimeError) as error:
+        # RuntimeError: a zip file with a password
         raise UnusablePhoto(f"its mask {name} cannot be read: {error}") from error
     return mask
 
@@ -123,7 +155,7 @@ class ColourMask:
 
     def isolate(self, photo: Image.Image, name: str) -> Isolated:
         """Return the garment of the photo ``name`` by the mask ``<name><suffix>``."""
-        mask = _fitted(read_mask(self._masks, name + self._suffix), photo).convert("RGB")
+        mask = _fitted(read_mask(self._masks, mask_name(self._masks, name, self._suffix)), photo).convert("RGB")
         return crop_to_mask(photo, garment_by_colour(np.asarray(mask, np.uint8), self._tolerance), "colour-mask")
 
 
@@ -151,8 +183,9 @@ class LabelMap:
 
     def isolate(self, photo: Image.Image, name: str) -> Isolated:
         """Return the garment of the photo ``name`` by the mask ``<name><suffix>``."""
-        mask = read_mask(self._masks, name + self._suffix)
+        called = mask_name(self._masks, name, self._suffix)
+        mask = read_mask(self._masks, called)
         if mask.mode not in {"1", "L", "P", "I", "I;16", "I;16B"}:
-            raise UnusablePhoto(f"its mask {name + self._suffix} is a picture of mode {mask.mode}, no label map")
+            raise UnusablePhoto(f"its mask {called} is a picture of mode {mask.mode}, no label map")
         values = np.asarray(_fitted(mask, photo)).astype(np.int64)  # (h, w); a palette's numbers, not its colours
         return crop_to_mask(photo, np.isin(values, self._labels), "label-map")
