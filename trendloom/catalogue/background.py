@@ -52,9 +52,9 @@ def near_white_background(pixels: npt.NDArray[np.uint8], tolerance: int) -> npt.
 
 def _spread(light: npt.NDArray[np.bool_], reached: npt.NDArray[np.bool_]) -> None:
     """Let what is reached flow to the right through light pixels, in place."""
-    places = np.arange(light.shape[1])
-    last_dark = np.maximum.accumulate(np.where(light, -1, places), axis=1)
-    last_reached = np.maximum.accumulate(np.where(reached, places, -1), axis=1)
+    places = np.arange(light.shape[1], dtype=np.int32)
+    last_dark = np.maximum.accumulate(np.where(light, np.int32(-1), places), axis=1)
+    last_reached = np.maximum.accumulate(np.where(reached, places, np.int32(-1)), axis=1)
     reached |= last_reached > last_dark
 
 
