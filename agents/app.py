@@ -12,6 +12,7 @@ import asyncio
 import logging
 import ssl
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +30,7 @@ from agents.dead_letter import DeadLetters
 from agents.debounce import Debounce, Outgoing
 from agents.popularity import TrendsPublisher
 from agents.publishing import Publisher, Record
-from agents.purchases import PurchasesAgent, Work
+from agents.purchases import Decoded, PurchasesAgent, Work
 from agents.scoring import ScoringAgent
 from agents.trendiness import TrendinessSummary
 from trendloom.errors import LogTruncated
@@ -41,8 +42,9 @@ __all__ = ["Names", "Worker", "WorkerRules", "build_app", "start_offset"]
 
 log = logging.getLogger(__name__)
 
-#: So many batches of lists may wait for the broker's acknowledgement while further ones are made.
-_PUBLISHING = 4
+#: So many batches are under way from decoding to their lists' acknowledgement: enough that no stage waits for another,
+#: and no more, since a batch costs milliseconds however small it is, and purchases that wait make larger ones.
+_UNDER_WAY = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def build_app(
         producer_acks=-1,
         producer_max_batch_size=1_000_000,
         producer_compression_type=rules.compression,
-        stream_buffer_maxsize=8,  # whole batches
+        stream_buffer_maxsize=1,  # a whole batch: what waits any longer waits in the consumer, and grows
         stream_wait_empty=False,  # what is unfinished is delivered again, and changes nothing
         web_enabled=rules.health_port > 0,
         web_bind="127.0.0.1",
@@ -177,7 +179,8 @@ def build_app(
     transport.on_commit = lambda tp, offset: refresher.committed(Partition(tp.topic, tp.partition), offset - 1)
 
     topic = app.topic(names.purchases, schema=BatchSchema(key_type=bytes, value_type=bytes))
-    decoded, applied, published = Belt(app, maxsize=1), Belt(app, maxsize=1), Belt(app, maxsize=_PUBLISHING)
+    decoded, applied, published = (Belt(app, maxsize=_UNDER_WAY) for _ in range(3))
+    room = asyncio.Semaphore(_UNDER_WAY)
 
     async def publish(records: list[Record], done: Callable[[], object]) -> None:
         """Begin to publish, with ``done`` to be called once all is acknowledged; waits while too much is under way."""
@@ -187,15 +190,26 @@ def build_app(
     @app.agent(topic, name="purchases", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def decode(stream: Any) -> None:
         async for event in stream.noack().events():
+            await room.acquire()
             await decoded.send(value=(await purchases.decode(event.value), event))
 
     @app.agent(decoded, name="state", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def apply(stream: Any) -> None:
-        async for found, event in stream:
-            work = await purchases.begin(found)
-            await applied.send(value=(work, event))
-            await work.applied.written()
+        turns = defaultdict[TP, asyncio.Lock](asyncio.Lock)  # several partitions at once, each in its order
+
+        async def take(found: Decoded, event: Any) -> None:
+            async with turns[found.batch.tp]:
+                work = await purchases.begin(found)
+                await applied.send(value=(work, event))
+                await work.applied.written()
             await refresher.fold_some()
+
+        try:
+            async with asyncio.TaskGroup() as taken:
+                async for found, event in stream:
+                    taken.create_task(take(found, event))
+        except BaseExceptionGroup as faults:  # the first says what happened, the others follow from it
+            raise faults.exceptions[0] from None
 
     @app.agent(applied, name="scoring", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def refresh_lists(stream: Any) -> None:
@@ -205,8 +219,14 @@ def build_app(
             trendiness.observe(work.applied)
             trends.saw(int(work.applied.listed.arrivals.at_ms.max(initial=0)))
             if debounce is None:
-                await publish(records, event.ack)
+
+                def done(event: Any = event) -> None:
+                    event.ack()
+                    room.release()
+
+                await publish(records, done)
                 continue
+            room.release()  # its lists may be held back for long
             numbers, purchases_taken = work.applied.listed.numbers.tolist(), len(event.value.records)
             await publish_lists(debounce, debounce.admit(records, numbers, purchases_taken, event.ack))
 

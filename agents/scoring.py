@@ -43,23 +43,23 @@ class ScoringAgent:
         They answer ``work.applied.listed``, in that order: with ``newest_only`` it has been narrowed to them.
         """
         applied = work.applied
-        records = self._records(work)
+        records = await self._records(work)
         if await applied.written():
-            records = self._records(work)
+            records = await self._records(work)
         self._refresher.settle(applied)
         self._counters.add(applied.tally)
         self._counters.lists_skipped += applied.tally.new + applied.tally.repeated - len(records)
         return records
 
-    def _records(self, work: Work) -> list[Record]:
+    async def _records(self, work: Work) -> list[Record]:
         applied = work.applied
         if not applied.listed:
             return []
         if self._newest_only:
             applied.listed = applied.listed.narrowed(newest_of_each(applied.listed))
-        top = self._refresher.score(applied)
-        values = self._refresher.encode(applied, top, work.sent_at_ms(), self._clock_ms())
-        keys = [purchase.customer_id.encode() for purchase in applied.listed.purchases]
+        listed = applied.listed  # of a batch that is prepared anew meanwhile it is another one
+        values = await self._refresher.lists(applied, listed, work.sent_at_ms(), self._clock_ms())
+        keys = [purchase.customer_id.encode() for purchase in listed.purchases]
         return list(zip(keys, values, strict=True))
 
     async def publish(self, records: list[Record]) -> None:

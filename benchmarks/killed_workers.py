@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.contenders.registry import CONTENDERS
@@ -15,8 +16,9 @@ from benchmarks.drain import Staging, start_contender
 from benchmarks.exactness import check_state
 from benchmarks.rounds import Rounds, catalogue_of
 from benchmarks.stage import Ends
-from benchmarks.watching import raise_if_stuck
+from benchmarks.watching import all_at_work, raise_if_stuck
 from launch.processes import Process
+from launch.readiness import free_port
 
 __all__ = ["measure_kills"]
 
@@ -54,16 +56,17 @@ def _kill(rounds: Rounds, preset: str, workers: int) -> dict[str, Any]:
     stage.prepare(settings, log)
     ends = Ends(settings)
 
-    def start(number: int) -> Process:
-        return start_contender(stage, CONTENDERS["ours"], settings, how, f"{name}-{number}")
+    def start(number: int, port: int) -> Process:
+        own = settings.model_copy(update={"worker": settings.worker.model_copy(update={"health_port": port})})
+        return start_contender(stage, CONTENDERS["ours"], own, how, f"{name}-{number}")
 
-    running = [start(number) for number in range(workers)]
+    ports = [free_port() for _ in range(workers)]
+    running = [start(number, port) for number, port in enumerate(ports)]
     try:
-        began = _Progress(ends, running)
-        killed_at = began.until(int(_KILLED_AT * len(log.records)))
+        killed_at = _Progress(ends, running).until(int(_KILLED_AT * len(log.records)), at_work=ports)
         running.pop(0).send(signal.SIGKILL)
         if not running:
-            running.append(start(workers))
+            running.append(start(workers, free_port()))
         after = _Progress(ends, running)
         after.until(len(log.records), committed=True)
         found = {
@@ -96,10 +99,13 @@ class _Progress:
         self.began_s = time.monotonic()
         self.silence_s = 0.0
 
-    def until(self, wanted: int, *, committed: bool = False) -> int:
-        """Wait for so many lists, ``committed``: for so many committed purchases; return how many lists there are."""
+    def until(self, wanted: int, *, committed: bool = False, at_work: Sequence[int] = ()) -> int:
+        """Wait for so many lists (``committed``: committed purchases); return how many lists there are.
+
+        The workers whose health pages are on the ports ``at_work`` must have published lists by then, too.
+        """
         lists, moved_s = self._ends.lists(), time.monotonic()
-        while (self._ends.committed() if committed else lists) < wanted:
+        while (self._ends.committed() if committed else lists) < wanted or not all_at_work(at_work):
             time.sleep(_STEP_S)
             now, now_s = self._ends.lists(), time.monotonic()
             if now > lists:

@@ -34,7 +34,7 @@ def draw_bars(title: str, groups: Mapping[str, Mapping[str, float]], *, unit: st
                 width = max((_WIDTH - left - 110) * bars[name] / most, 1.0)
                 colour = _COLOURS[series.index(name) % len(_COLOURS)]
                 parts.append(f'<rect x="{left}" y="{at:.1f}" width="{width:.1f}" height="{high - 2}" fill="{colour}"/>')
-                said = f"{bars[name]:,.0f}" if most >= 100 else f"{bars[name]:.2f}"
+                said = f"{bars[name]:,.0f}" if bars[name] >= 100 else f"{bars[name]:.1f}"
                 parts.append(f'<text x="{left + width + 5:.1f}" y="{at + high - 3:.1f}">{said} {escape(unit)}</text>')
             at += high
         at += gap
@@ -48,7 +48,7 @@ def draw_lines(title: str, lines: Mapping[str, Sequence[Point]], *, across: str,
     2
     """
     points = [point for line in lines.values() for point in line]
-    left, right, top, bottom, height = 70, 30, 64, 50, 360
+    left, right, top, bottom, height = 70, 50, 64, 50, 360
     lowest, highest = (math.log10(pick(x for x, _ in points)) for pick in (min, max))
     most = _ceiling(max(y for _, y in points))
 

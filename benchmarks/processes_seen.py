@@ -13,6 +13,7 @@ __all__ = [
     "Busy",
     "available_memory_gb",
     "cpu_seconds",
+    "forget_peak_memory",
     "has_mapped",
     "machine",
     "peak_memory_mb",
@@ -75,6 +76,12 @@ def peak_memory_mb(pid: int) -> float:
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
         total_kb += int(found.group(1)) if found else 0
     return total_kb * 1024 / 1e6
+
+
+def forget_peak_memory(pid: int) -> None:
+    """Let a process's greatest resident size begin anew with its present one, where the kernel allows that."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def available_memory_gb() -> float:

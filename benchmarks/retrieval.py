@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -242,7 +242,6 @@ class Asking:
     def _question(self, preset: Preset) -> Question:
         mirror, rules = self.refresher.mirror, self.rules
         features = features_by_number(self.catalogue, self.numbers, len(mirror.ids), store_positions())
-        bounds: Mapping[str, int] = {"keep": rules.co_purchase_keep, "limit": rules.co_purchase_limit}
         dynamics = ItemDynamics(
             purchases=mirror.purchases,
             initial=mirror.initial,
@@ -252,7 +251,14 @@ class Asking:
             fast_half_life_s=rules.fast_half_life_s,
             landmark_ms=LANDMARK_MS,
             co=mirror.co,
-            transitions=Transitions.rebuilt(mirror.co, product=features.product, group=features.group, **bounds),
+            transitions=Transitions.rebuilt(
+                mirror.co,
+                product=features.product,
+                group=features.group,
+                keep=rules.co_purchase_keep,
+                limit=rules.co_purchase_limit,
+                compiled=True,
+            ),
         )
         return Question(self.query, features, dynamics, preset, Standing(features, dynamics))
 

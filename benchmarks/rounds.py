@@ -165,7 +165,7 @@ def _say(run: Run) -> None:
 def without_places(text: str) -> str:
     """Return what a program said without the names of this machine's folders.
 
-    >>> without_places("in /home/me/here/program.py, line 7")
+    >>> without_places("in /srv/there/program.py, line 7")
     'in .../program.py, line 7'
     """
     return re.sub(r"(?:/[\w.@+-]+)+/", ".../", text)

@@ -11,10 +11,12 @@ import argparse
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from benchmarks.stage import Stage
 from benchmarks.tables import drain_table, targets_table
 from benchmarks.worker_profile import measure_profile
 from benchmarks.writing import write_docs
+from trendloom.errors import TrendloomError
 
 __all__ = ["PARTS", "main", "parse"]
 
@@ -61,14 +64,16 @@ _SETTINGS = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the parts that are asked for."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts that are asked for; return 1 if one of them could not be measured."""
     asked = parse(arguments)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a topic's leader is not known at once: it asks again
+    os.environ["PYTHONPATH"] = str(Path.cwd())  # whatever is started is of this checkout
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as our worker does
-    RESULTS.mkdir(exist_ok=True)
+    asked.results.mkdir(parents=True, exist_ok=True)
     about = {"command": _command(arguments), "settings": _SETTINGS, "workload": _workload(asked)}
     print(f"settings: {_SETTINGS}", flush=True)
+    whole = True
     staged = [part for part in asked.parts if part in _ON_STAGE]
     if staged:
         with Stage(store=asked.store) as stage:
@@ -78,15 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 about["versions_differ"] = differing_versions(rounds.peers)
             rounds.warm_up()
             for part in staged:
-                _keep(part, about, lambda part=part: _on_stage(part, rounds))  # type: ignore[misc]
+                whole &= _keep(asked.results, part, about, partial(_on_stage, part, rounds))
     for part in asked.parts:
         if part not in _ON_STAGE:
-            _keep(part, {**about, "versions": software()}, lambda part=part: _alone(part, asked))  # type: ignore[misc]
-    summary = summarise(RESULTS)
-    _write(RESULTS / "summary.json", summary)
+            told = {**about, "versions": software()}
+            whole &= _keep(asked.results, part, told, partial(_alone, part, asked))
+    summary = summarise(asked.results)
+    _write(asked.results / "summary.json", summary)
     if asked.write_docs:
-        write_docs(DOCS, RESULTS, summary)
+        write_docs(DOCS, asked.results, summary)
     print(drain_table(summary), targets_table(summary), sep="\n\n")
+    return 0 if whole else 1
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -114,6 +121,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--vary", nargs="*", default=[], metavar="WHAT=N,N", help=f"for `scale`: {', '.join(SCALES)}")
     parser.add_argument("--asked-customers", type=int, default=1_000, help="customers that `retrieval` asks for")
     parser.add_argument("--store", choices=("redis", "valkey"), default=None, help="system's redis-server, or packaged")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the figures; another one for trials")
     parser.add_argument("--write-docs", action="store_true", help="write tables and plots of docs/performance.md, too")
     asked = parser.parse_args(arguments)
     usual = "drain,freshness" if asked.quick else ",".join(name for name in PARTS if name != "sweep")
@@ -143,7 +151,7 @@ def _on_stage(part: str, rounds: Rounds) -> dict[str, Any]:
     asked = rounds.asked
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "drain": rounds.drain,
-        "freshness": lambda: freshness.measure(rounds.stage, rounds.own_rates(_kept("drain")), asked),
+        "freshness": lambda: freshness.measure(rounds.stage, rounds.own_rates(_kept(asked.results, "drain")), asked),
         "profile": lambda: measure_profile(rounds),
         "kill": lambda: measure_kills(rounds),
         "scale": lambda: measure_scale(rounds, asked.sizes),
@@ -167,24 +175,32 @@ def _alone(part: str, asked: argparse.Namespace) -> dict[str, Any]:
     return measure_replay(asked.presets, asked.rounds)
 
 
-def _keep(part: str, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
-    """Measure a part and write its figures, with what they were measured on and how long it took."""
+def _keep(results: Path, part: str, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> bool:
+    """Measure a part and write its figures, with what they were measured on; return False if it could not be measured.
+
+    The other parts go on then: hours of figures are not lost to one that fails.
+    """
     print(f"== {part}: {PARTS[part]}", flush=True)
     before, began_s = machine(), time.monotonic()
-    found = measure()
+    try:
+        found = measure()
+    except TrendloomError as error:
+        print(f"== {part} FAILED: {error}", flush=True)
+        return False
     told = {"taken_at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": before, **about, **found}
-    _write(RESULTS / f"{part}.json", {**told, "took_s": round(time.monotonic() - began_s, 1)})
+    _write(results / f"{part}.json", {**told, "took_s": round(time.monotonic() - began_s, 1)})
+    return True
 
 
-def _kept(part: str) -> dict[str, Any]:
+def _kept(results: Path, part: str) -> dict[str, Any]:
     """Return what a part found by preset; nothing if it was not run."""
-    path = RESULTS / f"{part}.json"
+    path = results / f"{part}.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("presets", {}) if path.is_file() else {}
     return found
 
 
 def _command(arguments: Sequence[str] | None) -> str:
-    words = " ".join(sys.argv[1:] if arguments is None else arguments)
+    words = re.sub(r"--results[ =]\S+ ?", "", " ".join(sys.argv[1:] if arguments is None else arguments)).strip()
     return f"make bench ARGS='{words}'" if words else "make bench"
 
 
@@ -198,4 +214,4 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,6 +11,7 @@ import time
 from urllib.parse import urlsplit
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.workload import customer_id
 from config.settings import Settings
@@ -25,18 +26,20 @@ _APART_S = 86_400
 _ANSWER_S = 600.0
 
 
-def seeded_records(count: int, items: int, history_length: int, now_s: int, seed: int = 5) -> list[bytes]:
-    """Return ``count`` customers' records, each with a full history of items drawn uniformly.
+def seeded_records(
+    count: int, sold: npt.NDArray[np.int64], history_length: int, now_s: int, seed: int = 5
+) -> list[bytes]:
+    """Return ``count`` customers' records, each with a full history of items drawn from what was ``sold``.
 
     The purchases lie a day apart, the last one the day before ``now_s``, seconds since the epoch.
 
-    >>> record = seeded_records(1, items=100, history_length=20, now_s=1_700_000_000)[0]
+    >>> record = seeded_records(1, np.arange(100), history_length=20, now_s=1_700_000_000)[0]
     >>> Customer.unpack(record).number, len(record)
     (20, 496)
     """
     rng = np.random.default_rng(seed)
     entries = np.zeros((count, history_length), ENTRY)
-    entries["item"] = rng.integers(items, size=entries.shape)
+    entries["item"] = rng.choice(sold, size=entries.shape)
     entries["at_s"] = now_s - _APART_S * np.arange(history_length, 0, -1)
     entries["percentile"] = 0.5
     entries["event"] = rng.integers(2**63, size=entries.shape)
@@ -45,8 +48,10 @@ def seeded_records(count: int, items: int, history_length: int, now_s: int, seed
     return [head + tails[at : at + width] for at in range(0, len(tails), width)]
 
 
-def seed_customers(url: str, count: int, items: int, settings: Settings) -> None:
+def seed_customers(url: str, count: int, sold: npt.NDArray[np.int64], settings: Settings) -> None:
     """Write customers 0 ... count - 1 (:func:`benchmarks.workload.customer_id`) to the Redis at ``url``.
+
+    ``sold`` are item numbers, as often as each was bought: what the histories are drawn from.
 
     Raises :class:`~trendloom.errors.StoreUnavailable` if it does not take all of them, as when memory is short.
     """
@@ -61,7 +66,7 @@ def seed_customers(url: str, count: int, items: int, settings: Settings) -> None
         link.sendall(b"CLIENT REPLY OFF\r\n")
         for first in range(0, count, _CHUNK):
             some = range(first, min(first + _CHUNK, count))
-            records = seeded_records(len(some), items, settings.state.history_length, now_s, seed=first)
+            records = seeded_records(len(some), sold, settings.state.history_length, now_s, seed=first)
             link.sendall(
                 b"".join(
                     b"*5\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n%b%b" % (len(key), key, len(record), record, ending)

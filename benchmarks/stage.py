@@ -15,6 +15,7 @@ import redis
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, TopicPartition
 
+from benchmarks.processes_seen import forget_peak_memory
 from benchmarks.seeding import seed_customers
 from benchmarks.workload import Log, Sent
 from config.settings import (
@@ -112,8 +113,10 @@ class Stage:
         """Empty the store, put customers with full histories into it, make the run's topics and write the log."""
         with redis.Redis.from_url(self.store.address) as client:
             client.flushall()
+        for engine in (self.kafka, self.store):
+            forget_peak_memory(engine.process.pid)
         if seeded_customers:
-            seed_customers(self.store.address, seeded_customers, log.workload.items, settings)
+            seed_customers(self.store.address, seeded_customers, log.items, settings)
         with redis.Redis.from_url(self.store.address) as client:
             client.config_resetstat()
         with open_admin(kafka_options(settings.kafka)) as admin:

@@ -15,15 +15,16 @@ __all__ = ["STAGES", "stage_of"]
 STAGES = {
     "fetch": "Faust's transport, aiokafka's fetcher and consumer, on the main thread",
     "decode": "records to purchases, columns and item numbers",
-    "read": "asking the store for the customers, and unpacking its answers",
+    "Redis read": "asking the store for the customers, and taking their records",
     "fold": "from purchases to the change of the state and what lists ask",
-    "store write": "packing the change and handing it to the store",
+    "Redis write": "packing the change and handing it to the store",
+    "Redis item log": "folding the items' log, a little for each batch; following other workers",
+    "Redis client": "the store's client otherwise: answers that come in, connections",
     "copy": "the worker's own copy of the items catches up",
     "score": "candidates, relevance, top-k",
     "encode": "lists to JSON",
-    "publish": "producer batches, partitions, aiokafka's producer",
+    "publish": "producer batches, partitions, aiokafka's producer and its connections",
     "commit": "offset commits and the group's coordinator",
-    "store answers": "the store's client otherwise: connections, parsing",
     "agents": "Faust's agents, belts and streams between the stages",
     "event loop": "asyncio itself: sockets, callbacks, waking up",
     "other": "anything else",
@@ -36,6 +37,7 @@ _RULES = (
     ("faust/transport/consumer", "commit", "commit"),
     ("aiokafka/consumer/group_coordinator", "", "commit"),
     ("agents/batch_transport", "", "fetch"),
+    ("agents/fetched", "", "fetch"),
     ("faust/transport", "", "fetch"),
     ("aiokafka/consumer", "", "fetch"),
     ("agents/publishing", "", "publish"),
@@ -46,15 +48,18 @@ _RULES = (
     ("refresh/lists", "", "encode"),
     ("refresh/refresher", "Refresher.encode", "encode"),
     ("agents/scoring", "", "score"),
-    ("state/on_redis", "write", "store write"),
-    ("state/on_redis", "_pack", "store write"),
-    ("state/on_redis_packing", "", "store write"),
-    ("refresh/refresher", "Refresher._write", "store write"),
-    ("state/on_redis", "read", "read"),
-    ("refresh/refresher", "Refresher._read", "read"),
-    ("state/on_redis", "", "store answers"),
-    ("redis/", "", "store answers"),
-    ("hiredis", "", "store answers"),
+    ("state/on_redis", "RedisStore.write", "Redis write"),
+    ("state/on_redis_cluster", "write", "Redis write"),
+    ("state/on_redis_packing", "", "Redis write"),
+    ("refresh/refresher", "Refresher._write", "Redis write"),
+    ("state/on_redis", "RedisStore.read", "Redis read"),
+    ("refresh/refresher", "Refresher._read", "Redis read"),
+    ("state/on_redis_items", "", "Redis item log"),
+    ("state/item_log", "", "Redis item log"),
+    ("refresh/refresher", "fold_some", "Redis item log"),
+    ("state/on_redis", "", "Redis client"),
+    ("redis/", "", "Redis client"),
+    ("hiredis", "", "Redis client"),
     ("state/mirror", "", "copy"),
     ("refresh/refresher", "Refresher.settle", "copy"),
     ("refresh/refresher", "Refresher._follow", "copy"),
@@ -77,29 +82,29 @@ _RULES = (
     ("agents/", "", "agents"),
     ("faust/", "", "agents"),
     ("mode/", "", "agents"),
-    ("aiokafka/", "", "event loop"),
+    ("aiokafka/", "", "publish"),  # what fetches and commits has a thread of its own
     ("asyncio/", "", "event loop"),
     ("selectors", "", "event loop"),
 )
-#: Frames of these lie in every stack: they name a stage only when nothing further in does.
-_GENERAL = frozenset({"agents", "event loop"})
+#: Frames of these lie in the stacks of others: they name a stage only where nothing else does, the first rather.
+_GENERAL = {"Redis client": 1, "agents": 2, "event loop": 3}
 
 
 def stage_of(stack: Sequence[tuple[str, str]]) -> tuple[str, str]:
     """Return the stage of a stack of (file, function), the innermost first, and the function that spends the time.
 
-    A frame of the event loop or of an agent decides only if no frame below or above it names a stage of its own.
+    A frame of the event loop, of an agent or of the store's client decides only if no other frame names a stage.
 
     >>> inner, outer = ("/x/asyncio/streams.py", "StreamWriter.write"), ("/x/asyncio/events.py", "Handle._run")
     >>> stage_of([inner, ("/x/trendloom/state/on_redis.py", "RedisStore.write"), outer])
-    ('store write', 'asyncio/streams.py:StreamWriter.write')
+    ('Redis write', 'asyncio/streams.py:StreamWriter.write')
     >>> stage_of([inner, outer])[0]
     'event loop'
     """
     found = [_stage(file, function) for file, function in stack]
-    named = [stage for stage in found if stage and stage not in _GENERAL] or [stage for stage in found if stage]
+    stage = min(filter(None, found), key=lambda name: _GENERAL.get(name, 0), default="other")  # the innermost of equals
     file, function = stack[0] if stack else ("", "")
-    return (named[0] if named else "other"), f"{'/'.join(file.split('/')[-2:])}:{function}"
+    return stage, f"{'/'.join(file.split('/')[-2:])}:{function}"
 
 
 @lru_cache(maxsize=4096)

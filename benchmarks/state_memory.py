@@ -1,4 +1,4 @@
-"""Bytes that the state takes in a Redis: per customer, item, co-purchase row, journaled purchase and touched item.
+"""Bytes that the state takes in a Redis: per customer, item, co-purchase row, journaled purchase and change.
 
 Run from the repository's root: ``python benchmarks/state_memory.py``, or as the part ``memory`` of ``make bench``,
 which keeps the table in ``benchmarks/results``. It starts the embedded Valkey (and the system's ``redis-server``, if
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,9 +20,11 @@ import redis
 from launch.embedded import start_valkey
 from launch.processes import Processes
 from trendloom.state.customer import Customer
+from trendloom.state.item_log import ITEM_SHARDS
 from trendloom.state.on_redis import RedisStore, connect
+from trendloom.state.on_redis_items import FoldingPace
 from trendloom.state.rules import StateRules
-from trendloom.state.store import Change, CustomerChange, ItemChange, JournalEntry, Keys, Partition
+from trendloom.state.store import Change, CustomerChanges, ItemChange, JournalEntry, Keys, Partition, journal_of
 
 __all__ = ["main"]
 
@@ -33,6 +35,7 @@ RULES = StateRules()
 BEGUN_MS = 1_600_000_000_000
 CUSTOMERS, ITEMS, ROWS, BATCH = 50_000, 105_542, 2_000, 500
 PREFIX = "tl"
+NOBODY = CustomerChanges([], np.empty(0, np.int64), [])
 
 
 class Line(NamedTuple):
@@ -65,9 +68,7 @@ def item_change(numbers: Ints, pairs: Ints | None = None) -> ItemChange:
     rows, columns = (none if pairs is None else pairs).T
     ones = np.ones(numbers.size, np.int64)
     scores = np.full(numbers.size, 1234.5678)
-    return ItemChange(
-        numbers, ones, scores, scores, rows, columns, np.full(rows.size, 11, np.int64), 0.5 * numbers.size
-    )
+    return ItemChange(numbers, ones, scores, scores, rows, columns, np.full(rows.size, 2), 0.5 * numbers.size)
 
 
 class Filling:
@@ -79,69 +80,87 @@ class Filling:
     async def write(
         self,
         items: ItemChange,
-        customers: list[CustomerChange] | None = None,
-        journal: dict[int, JournalEntry] | None = None,
+        customers: CustomerChanges = NOBODY,
+        journal: Mapping[int, JournalEntry] | None = None,
     ) -> None:
         """Write one batch."""
-        change = Change(self._epoch, self._fence, self._fence + BATCH, customers or [], items, journal or {})
+        change = Change(self._epoch, self._fence, self._fence + BATCH, customers, items, journal_of(journal or {}))
         assert await self._store.write(PLACE, change, worker="worker-0123abcd", forget=[]) == 1  # noqa: S101 - a script
         self._fence += BATCH
 
+    async def fold(self) -> None:
+        """Fold everything that was written."""
+        while await self._store.fold_some():
+            pass
 
-def customers() -> Iterator[CustomerChange]:
+
+def customers(numbers: range) -> CustomerChanges:
     """Customers with a full history."""
-    for number in range(CUSTOMERS):
+    records = []
+    for number in numbers:
         known = Customer()
         for bought in range(RULES.history_length):
             at_ms = BEGUN_MS + bought * 86_400_000
             known.buy(bought, at_ms, 0.5, 2**63 + number, 12345, history_length=RULES.history_length)
-        yield CustomerChange(customer_id(number), 0, known.pack())
+        records.append(known.pack())
+    return CustomerChanges(list(map(customer_id, numbers)), np.zeros(len(numbers), np.int64), records)
 
 
 async def measured(url: str) -> list[Line]:
     """Fill the Redis at ``url``, part by part, and measure each part."""
-    client, store = redis.Redis.from_url(url), connect(url, prefix=PREFIX)
+    store = connect(url, prefix=PREFIX, pace=FoldingPace(after=1))
+    client = redis.Redis.from_url(url)
     keys, lines = Keys(PREFIX, RULES.customer_shards), []
     filling = Filling(store, await store.open(RULES, BEGUN_MS))
-    nothing = item_change(np.empty(0, np.int64))
+    nothing = np.empty(0, np.int64)
 
     before = used(client)
-    some: list[CustomerChange] = []
-    for change in customers():
-        some.append(change)
-        if len(some) == BATCH:
-            await filling.write(nothing, some)
-            some = []
+    for start in range(0, CUSTOMERS, BATCH):
+        await filling.write(item_change(nothing), customers(range(start, start + BATCH)))
     sizes = [usage(client, keys.customer(customer_id(number))) for number in range(0, CUSTOMERS, 100)]
     grown = (used(client) - before) / CUSTOMERS
     lines.append(Line("customer, 20 purchases, id of 16 characters", float(np.mean(sizes)), grown, 700))
+
+    def rows() -> int:
+        return sum(usage(client, keys.rows(shard)) for shard in range(ITEM_SHARDS))
 
     before = used(client)
     await store.number_items([f"item{number:012d}" for number in range(ITEMS)])
     for start in range(0, ITEMS, BATCH):
         await filling.write(item_change(np.arange(start, min(start + BATCH, ITEMS))))
-    client.delete(keys.touched)
-    total = sum(usage(client, key) for key in (keys.numbers, keys.ids, keys.popularity))
+    some = np.repeat(np.arange(ITEM_SHARDS), 12)  # one long row a shard, so that each is kept as a shop's shards are
+    await filling.write(item_change(nothing, np.stack([some, (some + 1 + np.arange(some.size)) % ITEM_SHARDS], axis=1)))
+    await filling.fold()
+    client.delete(keys.changes)
+    popularity = rows()
+    total = popularity + usage(client, keys.numbers) + usage(client, keys.ids)
     lines.append(Line("item, id of 16 characters, bought", total / ITEMS, (used(client) - before) / ITEMS, 250))
 
     rng = np.random.default_rng(1)
-    chosen = rng.choice(ITEMS, ROWS, replace=False)
+    chosen = rng.choice(ITEMS // 2, ROWS, replace=False)
+    filled = RULES.co_purchase_limit
     before = used(client)
     for number in chosen.tolist():
-        columns = np.sort(rng.choice(ITEMS, RULES.co_purchase_limit, replace=False))
-        pairs = np.stack([np.full(columns.size, number), columns], axis=1)
-        await filling.write(item_change(np.empty(0, np.int64), pairs))
-    sizes = [usage(client, f"{keys.co_purchase_prefix}{number}") for number in chosen.tolist()]
-    grown = (used(client) - before) / ROWS
-    lines.append(Line(f"co-purchase row, full ({RULES.co_purchase_limit} columns)", float(np.mean(sizes)), grown, 3000))
+        columns = ITEMS + np.arange(filled)
+        pairs = np.stack([np.full(filled, number), columns], axis=1)
+        await filling.write(item_change(np.array([number]), pairs))
+    await filling.fold()
+    client.delete(keys.changes)
+    full = ROWS + filled  # both directions
+    grown = (used(client) - before) / full
+    usage_of_row = (rows() - popularity) / full
+    lines.append(Line(f"co-purchase row, full ({filled} columns), beyond the item", usage_of_row, grown, 3000))
 
     batches = 40
     for batch in range(batches):
         entries = {batch * BATCH + at: JournalEntry(7, 0.5, 0.25) for at in range(BATCH)}
-        await filling.write(item_change(np.sort(rng.choice(ITEMS, BATCH, replace=False))), journal=entries)
-    journal, touched = usage(client, keys.journal(PLACE)), usage(client, keys.touched)
+        items = np.sort(rng.choice(ITEMS, BATCH, replace=False))
+        await filling.write(item_change(items, rng.choice(ITEMS, (12 * BATCH, 2))), journal=entries)
+    journal, changes = usage(client, keys.journal(PLACE)), usage(client, keys.changes)
     lines.append(Line("journal, per purchase not committed yet", journal / (batches * BATCH), None, None))
-    lines.append(Line("touched, per item and batch (4,096 batches kept)", touched / (batches * BATCH), None, None))
+    lines.append(
+        Line("changes, per purchase with 12 pairs, until folded twice", changes / (batches * BATCH), None, None)
+    )
     client.close()
     await store.close()
     return lines

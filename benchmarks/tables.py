@@ -27,10 +27,12 @@ def measured_on(part: Found) -> str:
         return _NOTHING
     machine, versions, workload = part["machine"], part["versions"], part["workload"]
     engines = ", ".join(versions[name] for name in ("broker", "store") if name in versions)
+    drained = (
+        f": {workload['purchases']:,} purchases, {workload['items']:,} items, {workload['customers']:,} customers, "
+        f"{workload['partitions']} partitions, medians of {workload['rounds']} rounds, unless the table says otherwise"
+    )
     return (
-        f"`{part['command']}`: {workload['purchases']:,} purchases, {workload['items']:,} items, "
-        f"{workload['customers']:,} customers, {workload['partitions']} partitions, medians of {workload['rounds']} "
-        f"rounds, unless the table says otherwise. {machine['cpu']}, {machine['cores']} cores, "
+        f"`{part['command']}`{drained if engines else ''}. {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['memory_gb']} GB, {machine['system']}; load before: {machine['load_before']}. "
         f"{engines + ', ' if engines else ''}Python {versions['python']}, numpy {versions['numpy']}, "
         f"Trendloom {versions['trendloom']}; {part['taken_at']}."

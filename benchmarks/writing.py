@@ -92,7 +92,9 @@ def _drained(presets: Mapping[str, Any]) -> str:
     groups: dict[str, dict[str, float]] = {}
     for preset, found in presets.items():
         for name, told in found["contenders"].items():
-            groups.setdefault(CONTENDERS[name].title.partition(",")[0], {})[preset] = told["drain_per_s"]
+            groups.setdefault(CONTENDERS[name].title.partition(",")[0].replace("`", ""), {})[preset] = told[
+                "drain_per_s"
+            ]
     return draw_bars("Drain, purchases a second", groups, unit="/s")
 
 

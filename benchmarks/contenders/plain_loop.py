@@ -78,7 +78,7 @@ class Row:
         while True:
             begun = await self._shop.begin(await self._decoded.get())
             await self._applied.put(begun)
-            await begun.work.applied.written()
+            await self._shop.written(begun)
 
     async def _score(self) -> None:
         while True:

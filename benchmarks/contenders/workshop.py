@@ -6,6 +6,7 @@ between is decided here once. Only standard library, ``trendloom``, ``agents`` a
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -98,12 +99,14 @@ class Workshop:
             clock_ms=clock_ms,
         )
         scoring = ScoringAgent(refresher, sender, counters, topic=recommendations, clock_ms=clock_ms)  # type: ignore[arg-type]
+        gc.collect()
+        gc.freeze()  # as our worker does: no collection has to look through what lives as long as the program
         return cls(settings, store, purchases, scoring, refresher)
 
     async def work(self, topic: str, partition: int, records: Sequence[Any]) -> Lists:
         """Apply consecutive records of one partition to the state and score their lists, one step after the other."""
         begun = await self.begin(await self.decode(topic, partition, records))
-        await begun.work.applied.written()
+        await self.written(begun)
         return await self.score(begun)
 
     async def decode(self, topic: str, partition: int, records: Sequence[Any]) -> Decoded:
@@ -115,8 +118,13 @@ class Workshop:
         return await self._purchases.decode(Batch(TP(topic, partition), list(records)))
 
     async def begin(self, decoded: Decoded) -> Begun:
-        """Begin to apply a decoded batch; the one before must be written (``work.applied.written``)."""
+        """Begin to apply a decoded batch; the one before must be ``written``."""
         return Begun(await self._purchases.begin(decoded), decoded.batch.last_offset)
+
+    async def written(self, begun: Begun) -> None:
+        """Wait until a batch is written, then do a little of the folding of the items' log, as our worker does."""
+        await begun.work.applied.written()
+        await self._refresher.fold_some()
 
     async def score(self, begun: Begun) -> Lists:
         """Score a batch's lists and return them once the state holds it."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # numba is an extra
 __all__ = ["Applied", "Refresher"]
 
 _ATTEMPTS = 20
+#: Lists of so many purchases are made in a thread beside the event loop; fewer are made before a thread would begin.
+_BESIDE = 64
 
 Ints = npt.NDArray[np.int64]
 
@@ -59,8 +61,8 @@ class Applied:
 class Refresher:
     """Owns a worker's copy of the items and takes batches through it.
 
-    ``begin`` batches one after the other, each when the one before is ``written``; ``score`` and then ``settle`` them
-    in the same order, as far behind as you like, and ``fold_some`` now and then (``apply`` is ``begin``, ``written``
+    ``begin`` batches, each when its partition's one before is ``written``; ``score`` and then ``settle`` them in the
+    same order, as far behind as you like, and ``fold_some`` now and then (``apply`` is ``begin``, ``written``
     and ``fold_some`` in one). With ``compiled`` batches are folded, scored and written as JSON by compiled kernels
     (they need numba), else by their plain forms.
     """
@@ -93,6 +95,10 @@ class Refresher:
         self._unforgotten: dict[Partition, list[int]] = {}
         self._committed: dict[Partition, int] = {}
         self._doubtful = False
+        #: Held while lists are made beside the event loop, and by whoever changes what they are made from.
+        self._items = asyncio.Lock()
+        self._gate = asyncio.Lock()
+        self._folding = False
         self._unsettled = 0
         self._all_settled = asyncio.Event()
         self._compiled = compiled
@@ -155,7 +161,9 @@ class Refresher:
     async def number(self, item_ids: list[str]) -> Ints:
         """Return the numbers (I,) of item ids; unknown ones are numbered; -1 where the state has no more room."""
         numbers = await self.mirror.number(self._store, item_ids)
-        self._scorer.catch_up()
+        if self._scorer.is_behind():
+            async with self._items:
+                self._scorer.catch_up()
         return numbers
 
     async def apply(
@@ -173,20 +181,28 @@ class Refresher:
 
     async def fold_some(self) -> None:
         """Let the store fold a little of what was changed: once for each batch, when nothing waits for it."""
-        await self._store.fold_some()
+        if not self._folding:
+            self._folding = True
+            await self._store.fold_some()
+            self._folding = False
 
     async def begin(
         self, partition: Partition, arrivals: Sequence[Arrival], *, first_offset: int, last_offset: int
     ) -> Applied:
-        """Prepare a batch as ``apply`` does and begin to write it; the batch before must be written."""
+        """Prepare a batch as ``apply`` does and begin to write it; its partition's batch before must be written."""
         batch = Arrivals.of(arrivals)
+        async with self._gate:  # whoever reads all items anew lets nobody in meanwhile
+            await self._follow()
+            self._unsettled += 1
+            self._all_settled.clear()
         before = await self._read(partition, batch.names, first_offset)
-        await self._follow()
-        self._scorer.catch_up()
+        if self._scorer.is_behind():
+            async with self._items:
+                self._scorer.catch_up()
+        if not self._items.locked():  # else the snapshot of a batch before has to do
+            self._scorer.stand()
         prepared = self._prepare(before, batch, last_offset)
         applied = Applied(partition, prepared.change, self._listings(prepared, batch), prepared.tally)
-        self._unsettled += 1
-        self._all_settled.clear()
         if not self._changes_nothing(prepared, before):
             writing = self._write(applied, before, batch, first_offset, last_offset)
             applied._writing = asyncio.get_running_loop().create_task(writing)  # noqa: SLF001 - the only one who may
@@ -231,6 +247,21 @@ class Refresher:
         """Return the top-k of each listed purchase, from the items' state before the batch or earlier."""
         return self._scorer.top_k(self._scorer.query(applied.listed))
 
+    async def lists(
+        self, applied: Applied, listed: Listings, sent_at_ms: list[int | None], made_at_ms: int
+    ) -> list[bytes]:
+        """Return the JSON of the lists of a batch's listed purchases, made beside the event loop if they are many.
+
+        ``listed`` is what the batch held when it was asked for, or a part of it.
+        """
+
+        def make() -> list[bytes]:
+            top = self._scorer.top_k(self._scorer.query(listed))
+            return self._json(applied, listed, top, sent_at_ms, made_at_ms)
+
+        async with self._items:
+            return await asyncio.to_thread(make) if len(listed) >= _BESIDE else make()
+
     async def current(self, customer_id: str) -> tuple[int, float, TopK]:
         """Return a customer's purchase number, trendiness and top-k as of now, without changing anything.
 
@@ -266,26 +297,26 @@ class Refresher:
 
     def encode(self, applied: Applied, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
         """Return the JSON of each list."""
+        return self._json(applied, applied.listed, top, sent_at_ms, made_at_ms)
+
+    def _json(
+        self, applied: Applied, listed: Listings, top: TopK, sent_at_ms: list[int | None], made_at_ms: int
+    ) -> list[bytes]:
+        partition, ids = applied.partition.partition, self.mirror.ids
         if self._encoder is not None:
             return self._encoder.lists(
-                applied.listed,
-                top,
-                sent_at_ms,
-                epoch=applied.change.epoch,
-                partition=applied.partition.partition,
-                made_at_ms=made_at_ms,
-                ids=self.mirror.ids,
+                listed, top, sent_at_ms, epoch=self.epoch, partition=partition, made_at_ms=made_at_ms, ids=ids
             )
         return encode_lists(
-            applied.listed,
+            listed,
             top,
             sent_at_ms,
-            epoch=applied.change.epoch,
-            partition=applied.partition.partition,
+            epoch=self.epoch,
+            partition=partition,
             made_at_ms=made_at_ms,
             preset=self._list_rules.preset.name,
             catalogue=self.catalogue.fingerprint,
-            ids=self.mirror.ids,
+            ids=ids,
         )
 
     async def _read(
@@ -334,9 +365,12 @@ class Refresher:
         now_s = self._monotonic()
         if not self._doubtful and now_s - self._followed_at_s < self._follow_every_s:
             return
-        if self._doubtful or not await self.mirror.follow(self._store, self._worker):
+        async with self._items:
+            complete = not self._doubtful and await self.mirror.follow(self._store, self._worker)
+        if not complete:
             if self._unsettled:  # what is read anew holds their changes already
                 await self._all_settled.wait()
             self._doubtful = False
-            await self.mirror.load(self._store)
+            async with self._items:
+                await self.mirror.load(self._store)
         self._followed_at_s = now_s

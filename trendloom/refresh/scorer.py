@@ -101,8 +101,12 @@ class Scorer:
 
     def catch_up(self) -> None:
         """Take over what the copy of the items has room for by now: items that were numbered since."""
-        if self._dynamics.purchases is not self._mirror.purchases or self._features.size < len(self._mirror.ids):
+        if self.is_behind():
             self._rebuild()
+
+    def is_behind(self) -> bool:
+        """Return whether the copy of the items has room for more than is known here."""
+        return self._dynamics.purchases is not self._mirror.purchases or self._features.size < len(self._mirror.ids)
 
     def touch(self, numbers: Ints) -> None:
         """Note that the counts of these items have changed."""
@@ -110,14 +114,13 @@ class Scorer:
             self._ranker.touch(numbers, self._dynamics)
 
     def percentiles(self, items: Ints) -> npt.NDArray[np.float32]:
-        """Return the popularity percentile of each item (A,), of those that were ever bought."""
-        self._stand()
+        """Return the popularity percentile of each item (A,), as of the latest snapshot."""
         return self._percentile[items]
 
     def top_k(self, query: Query) -> TopK:
         """Return the top-k of each purchase."""
         if self._ranker is not None:
-            return self._ranker.rank(query, self._dynamics, self._stand())
+            return self._ranker.rank(query, self._dynamics, self.stand())
         return recommend(
             query,
             self._features,
@@ -125,7 +128,7 @@ class Scorer:
             self._list_rules.preset,
             k=self._list_rules.top_k,
             exclude_other_views=self._list_rules.exclude_other_views,
-            standing=self._stand(),
+            standing=self.stand(),
         )
 
     def query(self, listed: Listings) -> Query:
@@ -151,7 +154,8 @@ class Scorer:
             percentile=percentile,
         )
 
-    def _stand(self) -> Standing:
+    def stand(self) -> Standing:
+        """Return how all items stand: a new snapshot, if it is time for one."""
         if self._standing is None or self._stands_no_longer():
             began_s = self._monotonic()
             standing = Standing(self._features, self._dynamics, self._standing)
@@ -203,6 +207,7 @@ class Scorer:
         self._standing = None
         if self._ranker is not None:
             self._ranker.touch(None, self._dynamics)
+        self.stand()
 
     def _new_ranker(self) -> Ranker:
         from trendloom.relevance.compiled.ranker import Ranker

@@ -62,7 +62,9 @@ class Arrivals(Sequence[Arrival]):
         self.names = list(known)
         self.at_ms: Ints = np.array([one.occurred_at for one in purchases], np.int64)
         self.events: npt.NDArray[np.uint64] = np.array([event_hash(one.event_id) for one in purchases], np.uint64)
-        self.stores: npt.NDArray[np.uint32] = np.array([store_hash(one.store_id) for one in purchases], np.uint32)
+        stores = [one.store_id for one in purchases]
+        hashes = {store: store_hash(store) for store in set(stores)}  # a few stores, many purchases
+        self.stores: npt.NDArray[np.uint32] = np.array([hashes[store] for store in stores], np.uint32)
 
     @classmethod
     def of(cls, arrivals: Sequence[Arrival]) -> Arrivals:

@@ -152,7 +152,7 @@ class RedisStore(RedisItems):
         ]
         code, unfolded = await self._run(self._apply_batch, named, args)
         if code == Outcome.APPLIED:
-            self._unfolded = max(unfolded, 0)
+            self._hear_unfolded(unfolded)
         return Outcome(code)
 
     def _keys_of(self, customer_ids: Sequence[str]) -> list[bytes]:

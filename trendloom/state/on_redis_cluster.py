@@ -228,7 +228,7 @@ class ClusterStore(RedisStore):
         # a fence that has moved: another worker has finished the batch, and from the same deltas
         code, unfolded = await self._run(self._apply_items, named, args)
         if code == Outcome.APPLIED:
-            self._unfolded = max(unfolded, 0)
+            self._hear_unfolded(unfolded)
         return Outcome.EPOCH_MOVED if code == Outcome.EPOCH_MOVED else journal
 
     async def _read_items(self, partition: Partition, *, journal: bool) -> tuple[int, int, bytes | None, list[bytes]]:

@@ -31,27 +31,40 @@ _ATTEMPTS = 20
 
 
 class FoldingPace(NamedTuple):
-    """When and how fast changes are folded: by default so that a step takes a millisecond or two."""
+    """When and how fast changes are folded: by default so that a step takes a few milliseconds.
+
+    A step does more if all workers have written more since the step before: a round then ends before the next is due,
+    however large batches are, if only a step is taken for each.
+    """
 
     #: So many purchases may lie in the changes before somebody begins.
     after: int = 65_536
     #: Entries that a step reads.
     entries: int = 8
     #: Items and pairs, of whole shards, that a step adds.
-    additions: int = 20_000
+    additions: int = 10_000
     #: Nobody else begins until a folder has done nothing for so long; whoever is sent away asks again after a fifth.
     alone_ms: int = 5_000
+
+
+#: A step takes up so many times the purchases that were written since the step before: reading is half of the steps.
+_FASTER = 3
 
 
 class _Round:
     """One round of folding: first the changes are read, then they are added to one shard after the other."""
 
-    def __init__(self, least: Position, purchases: int) -> None:
+    def __init__(self, least: Position, purchases: range) -> None:
         self.log = ItemLog()
         self.position = least
-        self.until_purchases = purchases
+        self.purchases = purchases
+        self.reached = purchases.start
         self.read = False
         self.shard = 0
+
+    def additions(self, purchases: int) -> int:
+        """Return how many items and pairs so many purchases change."""
+        return int(self.log.sizes.sum()) * purchases // max(len(self.purchases), 1)
 
     def shards(self, additions: int) -> range:
         """Return the shards of the next step: as many as together get no more than so many additions, but one."""
@@ -73,6 +86,7 @@ class RedisItems(RedisAsking):
         self._compiled = compiled
         self._pace = pace or FoldingPace()
         self._unfolded = 0
+        self._owed = 0
         self._round: _Round | None = None
         self._fold_not_before_s = 0.0
         self._number_items = Script.read("number_items-3")
@@ -200,8 +214,13 @@ class RedisItems(RedisAsking):
 
     # -- folding
 
+    def _hear_unfolded(self, unfolded: int) -> None:
+        """Note how many purchases are not folded, as a write has told."""
+        self._owed += max(unfolded - self._unfolded, 0)
+        self._unfolded = max(unfolded, 0)
+
     async def fold_some(self) -> bool:
-        """Fold a little (a millisecond or two of work) if enough has come together; return whether there is more."""
+        """Fold a little (a few milliseconds of work) if enough has come together; return whether there is more."""
         if self._round is None:
             self._round = await self._begin_folding()
         elif not self._round.read:
@@ -226,19 +245,26 @@ class RedisItems(RedisAsking):
         if not await self._ask(lambda: self._client.set(self._keys.folder, 1, nx=True, px=self._pace.alone_ms)):
             self._fold_not_before_s = now_s + self._pace.alone_ms / 5_000
             return None
-        return _Round(min(await self._positions(range(ITEM_SHARDS))), purchases)
+        self._owed = 0  # the backlog is what rounds are for
+        return _Round(min(await self._positions(range(ITEM_SHARDS))), range(already, purchases))
 
     async def _read_on(self, folding: _Round) -> None:
-        entries = await self._entries(f"({folding.position}", self._pace.entries)
-        folding.log.take(entries)
-        if entries:
-            folding.position = entries[-1].position
-            self._unfolded = 0  # until the next batch says otherwise
-        folding.read = not entries or entries[-1].purchases_of_all >= folding.until_purchases
+        owed, self._owed = _FASTER * self._owed, 0
+        enough = folding.reached + owed
+        while not folding.read:
+            entries = await self._entries(f"({folding.position}", self._pace.entries)
+            folding.log.take(entries)
+            if entries:
+                folding.position, folding.reached = entries[-1].position, entries[-1].purchases_of_all
+            folding.read = not entries or folding.reached >= folding.purchases.stop
+            if folding.reached >= enough:
+                return
 
     async def _fold_shards(self, folding: _Round) -> None:
         """Replace the rows of the next few shards, each unless another worker has folded it further meanwhile."""
-        shards, rules = folding.shards(self._pace.additions), self._rules
+        rules = self._rules
+        shards = folding.shards(max(self._pace.additions, folding.additions(_FASTER * self._owed)))
+        self._owed = 0
         stood = await self._positions(shards)
         new = folding.log.after(shards.start, shards.stop, stood)
         numbers = np.union1d(new.numbers, new.rows)

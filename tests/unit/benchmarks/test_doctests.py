@@ -5,8 +5,27 @@ import importlib
 
 import pytest
 
+WITH_EXAMPLES = [
+    "freshness",
+    "per_pair_loop",
+    "plots",
+    "processes_seen",
+    "recorded_log",
+    "rounds",
+    "scale",
+    "seeding",
+    "stage",
+    "stages",
+    "tables",
+    "targets",
+    "watching",
+    "worker_profile",
+    "workload",
+    "writing",
+]
 
-@pytest.mark.parametrize("name", ["drain", "freshness", "processes_seen", "report", "workload"])
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_the_examples_in_the_docstrings_hold(name: str) -> None:
     found = doctest.testmod(importlib.import_module(f"benchmarks.{name}"))
     assert found.attempted > 0

@@ -3,7 +3,9 @@ import subprocess
 import sys
 import time
 
-from benchmarks.processes_seen import cpu_seconds, machine, peak_memory_mb, whole_machine
+import pytest
+
+from benchmarks.processes_seen import cpu_seconds, forget_peak_memory, machine, peak_memory_mb, whole_machine
 
 BURN = "import time, sys; end = time.process_time() + 0.2\nwhile time.process_time() < end: pass\nsys.stdin.read()"
 
@@ -20,6 +22,15 @@ def test_a_childs_work_is_its_parents_unless_it_is_counted_alone() -> None:
     finally:
         child.communicate()
     assert cpu_seconds(child.pid) == 0.0
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the kernel does not let us")
+def test_a_peak_of_memory_that_is_forgotten_does_not_count() -> None:
+    large = bytearray(b"x") * 200_000_000
+    highest = peak_memory_mb(os.getpid())
+    del large
+    forget_peak_memory(os.getpid())
+    assert peak_memory_mb(os.getpid()) < highest - 100.0
 
 
 def test_the_whole_machine_was_never_busier_than_all_of_its_time() -> None:

@@ -25,7 +25,7 @@ CARD = np.dtype(
     [
         ("slot", "i8"),  # where the present purchase has noted the item: stamp * 2^24 + place
         ("fresh", "f8"),  # e^(slow score - Live.fresh_at)
-        ("damping", "f8"),  # (purchases + shrinkage)^damping
+        ("unused", "i8"),  # a card fills a cache line
         ("product", "i4"),
         ("view_group", "i4"),
         ("photo_row", "i4"),
@@ -46,6 +46,7 @@ class Items(NamedTuple):
     """N items; lists end to end as in :class:`~trendloom.relevance.features.Lists`."""
 
     cards: npt.NDArray[np.void]  # (N,) of CARD
+    damping: Floats  # (N,) (purchases + shrinkage)^damping
     photos: Singles  # (P, D)
     tables: Singles  # (N, T), or (0, 0)
     neighbours: Int32s  # (N, M)
@@ -128,7 +129,7 @@ class Scratch(NamedTuple):
     stamp: Ints  # (2,) of the present purchase; the other is written only
     item: Int32s  # (R,) items noted
     wanted: Bytes  # (R,) 1 candidate, 0 only noted, -1 must not be listed
-    co: Floats  # (R,) co-purchase evidence
+    co: Floats  # (N,) co-purchase evidence of items; negative once it was looked at
     cosine: Floats  # (R,) NaN where not known yet
     repurchase: Floats  # (R,)
     value: Floats  # (R,)

@@ -17,7 +17,10 @@ from trendloom.relevance.compiled.steps import (
     PLACE,
     SHIFT,
     best_insert,
+    distinct,
     dot,
+    forget,
+    gather,
     haversine_km,
     in_history,
     jit,
@@ -47,7 +50,7 @@ N_PARTS = 11
 @jit
 def rank(q, items, live, w, s, out_item, out_score, out_parts):
     """Write the top k of every purchase into out_item (B, k), out_score (B, k) and out_parts (B, k, P)."""
-    cards, photos, tables = items.cards, items.photos, items.tables
+    cards, damping, photos, tables = items.cards, items.damping, items.photos, items.tables
     neighbours, neighbour_similarity = items.neighbours, items.neighbour_similarity
     lowest, lowest_similarity = items.lowest, items.lowest_similarity
     variant_starts, variant_items = items.variant_starts, items.variant_items
@@ -75,12 +78,13 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
     best_score, best_item, best_place = np.empty(k), np.empty(k, np.int64), np.empty(k, np.int64)
     best_groups = np.empty(max(w.groups, 1), np.int64)
     votes = np.zeros(5, np.int64)
-    slots = np.empty(width, np.int64)  # rows of co-purchases, -1 where there is none
+    slots, pr_slots = np.empty(width, np.int64), np.empty(width, np.int64)  # rows of co-purchases, -1: none
     counts = np.empty(BUCKETS, np.int64)
     greatest = np.empty(k)
     weights, places = w.weights, w.places
     with_visual = places[VISUAL] >= 0
     with_products = places[PRODUCT_CO_PURCHASE] >= 0
+    with_evidence = places[CO_PURCHASE] >= 0 or w.co_purchase > 0
     for b in range(q_item.shape[0]):
         s.stamp[0] += 1
         stamp = s.stamp[0]
@@ -113,7 +117,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
         view = cards[bought].view_group if w.exclude_other_views and bought >= 0 else -1
 
         # evidence: items and products bought together with those of the history
-        if places[CO_PURCHASE] >= 0 or w.co_purchase > 0:
+        if with_evidence:
             fetched = 0  # all rows are asked for before the first is used: so they come from memory together
             for j in range(width):
                 item = q_history[b, j]
@@ -122,33 +126,23 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                     fetched += co_columns[slots[j], 0] + co_counts[slots[j], 0]
             s.stamp[1] = fetched
             for j in range(width):
-                slot, half = slots[j], 0.5 * recency[j]
-                if slot < 0:
-                    continue
-                for c in range(co_length[slot]):
-                    column = co_columns[slot, c]
-                    if 0 <= column < size:  # as note does, without a branch that is hard to foresee
-                        found = cards[column].slot
-                        new = found >> SHIFT != stamp
-                        place = n if new else found & PLACE
-                        cards[column].slot = (stamp << SHIFT) + place
-                        noted[place] = column
-                        co[place] += half * co_counts[slot, c]
-                        n += new
-        n_noted = n
+                if slots[j] >= 0:
+                    gather(co, co_columns[slots[j]], co_counts[slots[j]], co_length[slots[j]], 0.5 * recency[j], size)
 
         # candidates
         if w.co_purchase > 0:
             met = 0
-            for place in range(n_noted):
-                if co[place] > 0.0:
-                    high_of[place] = co[place] / cards[noted[place]].damping
-                    value[met] = high_of[place]
-                    met += 1
+            for j in range(width):
+                if slots[j] >= 0:
+                    met = distinct(co, co_columns[slots[j]], co_length[slots[j]], size, order, met)
+            for m in range(met):
+                high_of[m] = value[m] = -co[order[m]] / damping[order[m]]
             least = kth_greatest(value, met, w.co_purchase, counts)
-            for place in range(n_noted):
-                if co[place] > 0.0 and high_of[place] >= least and wanted[place] == 0:
-                    wanted[place] = 1
+            for m in range(met):
+                if high_of[m] >= least:
+                    place, n = note(order[m], n, stamp, cards, noted)
+                    if wanted[place] == 0:
+                        wanted[place] = 1
         last_cosine = 1.0
         if bought >= 0:
             for m in range(neighbours.shape[1]):
@@ -297,13 +291,13 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
             fetched = 0
             for j in range(width):
                 product = cards[known[j]].product if known[j] >= 0 and recency[j] > 0.0 else -1
-                slots[j] = pr_slot[product] if 0 <= product < pr_slot.shape[0] else -1
-                if slots[j] >= 0:
-                    fetched += pr_columns[slots[j], 0] + pr_counts[slots[j], 0]
+                pr_slots[j] = pr_slot[product] if 0 <= product < pr_slot.shape[0] else -1
+                if pr_slots[j] >= 0:
+                    fetched += pr_columns[pr_slots[j], 0] + pr_counts[pr_slots[j], 0]
             s.stamp[1] = fetched
             nowhere = product_co.shape[0] - 1
             for j in range(width):
-                slot, half = slots[j], 0.5 * recency[j]
+                slot, half = pr_slots[j], 0.5 * recency[j]
                 if slot < 0:
                     continue
                 for c in range(pr_length[slot]):
@@ -366,8 +360,8 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                 low_score = 0.0
                 if places[CO_PURCHASE] >= 0:
                     worth = 0.0
-                    if co[place] > 0.0:
-                        worth = co[place] / cards[item].damping * weights[CO_PURCHASE]
+                    if co[item] != 0.0:
+                        worth = abs(co[item]) / damping[item] * weights[CO_PURCHASE]
                     parts[row, CO_PURCHASE] = worth
                     low_score += worth
                 if places[PRODUCT_CO_PURCHASE] >= 0:
@@ -466,5 +460,8 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
             out_parts[b, place, :] = 0.0
         for place in range(n):  # as the next purchase expects it
             wanted[place] = 0
-            co[place] = repurchase[place] = 0.0
+            repurchase[place] = 0.0
             cosine[place] = np.nan
+        for j in range(width if with_evidence else 0):
+            if slots[j] >= 0:
+                forget(co, co_columns[slots[j]], co_length[slots[j]], size)

@@ -78,7 +78,7 @@ class Ranker:
                 self._fresh_at = newest
             which, slow = slice(0, cards.size), dynamics.slow[: cards.size]
         cards["fresh"][which] = np.exp(slow - self._fresh_at)
-        cards["damping"][which] = (dynamics.purchases[: cards.size][which] + preset.shrinkage) ** preset.damping
+        self._items.damping[which] = (dynamics.purchases[: cards.size][which] + preset.shrinkage) ** preset.damping
 
     def rank(self, query: Query, dynamics: ItemDynamics, standing: Standing) -> TopK:
         """Return the top-k list of every purchase of the query."""
@@ -101,7 +101,7 @@ class Ranker:
             stamp=np.zeros(2, np.int64),
             item=np.zeros(room, np.int32),
             wanted=np.zeros(room, np.int8),
-            co=np.zeros(room),
+            co=np.zeros(features.size),
             cosine=np.full(room, np.nan),
             repurchase=np.zeros(room),
             value=np.zeros(room),
@@ -212,10 +212,10 @@ def _items(features: ItemFeatures, preset: Preset) -> Items:
     cards = _cards(features.size)
     for name in ("product", "view_group", "group", "category", "gender", "store", "photo_row"):
         cards[name] = getattr(features, name)
-    cards["damping"] = preset.shrinkage**preset.damping
     known = features.photo_row[features.exists]
     return Items(
         cards=cards,
+        damping=np.full(features.size, preset.shrinkage**preset.damping),
         photos=np.ascontiguousarray(features.photos),
         tables=np.zeros((0, 0), np.float32) if features.tables is None else np.ascontiguousarray(features.tables),
         neighbours=np.ascontiguousarray(features.neighbours, np.int32),

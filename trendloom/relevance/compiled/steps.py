@@ -16,7 +16,10 @@ __all__ = [
     "PLACE",
     "SHIFT",
     "best_insert",
+    "distinct",
     "dot",
+    "forget",
+    "gather",
     "haversine_km",
     "in_history",
     "jit",
@@ -52,6 +55,40 @@ def note(item, n, stamp, cards, noted):
     cards[item].slot = (stamp << SHIFT) + n
     noted[n] = item
     return n, n + 1
+
+
+@jit
+def gather(evidence, columns, counts, length, weight, size):
+    """Add the weighted counts of one row to the evidence (N,) of its columns."""
+    for c in range(length):
+        column = np.uintp(columns[np.uintp(c)])
+        if column < size:
+            evidence[column] += weight * counts[np.uintp(c)]
+
+
+@jit
+def distinct(evidence, columns, length, size, items, n):
+    """Append a row's columns that were not looked at yet behind the first n items; return how many there are then.
+
+    Evidence that was looked at is negative; there is no branch that is hard to foresee.
+    """
+    for c in range(length):
+        column = np.uintp(columns[np.uintp(c)])
+        if column < size:
+            found = evidence[column]
+            items[np.uintp(n)] = column
+            evidence[column] = -abs(found)
+            n += found > 0.0
+    return n
+
+
+@jit
+def forget(evidence, columns, length, size):
+    """Take the evidence of a row's columns back to 0."""
+    for c in range(length):
+        column = np.uintp(columns[np.uintp(c)])
+        if column < size:
+            evidence[column] = 0.0
 
 
 @jit
