@@ -39,7 +39,7 @@ def train(
     groups: Groups = "",
     data_name: Annotated[str, typer.Option(help="What the photos are called, for the file's provenance.")] = "unnamed",
     licence: Annotated[str, typer.Option(help="The photos' terms, for the file's provenance.")] = "not told",
-    epochs: Annotated[int, typer.Option(min=1, help="Times that every photo is shown.")] = 30,
+    epochs: Annotated[int, typer.Option(min=1, help="Times that every photo is shown.")] = 16,
     views: Annotated[int, typer.Option(min=1, help="Kept views a photo: as it is, mirrored, windows.")] = 4,
     side: Annotated[int, typer.Option("--side-px", min=96, help="Long side that photos are resized to.")] = 480,
     channels: Annotated[int, typer.Option(min=32, help="Width of pyramid and head; a multiple of 32.")] = 64,

@@ -34,7 +34,7 @@ Progress = Callable[[str, int, int], None]
 class Training:
     """How a head is trained; the defaults are what two cores can do with Clothing Co-Parsing."""
 
-    epochs: int = 30
+    epochs: int = 16
     #: Views a photo: as it is, mirrored, and so many windows more; an epoch shows one of them, drawn at random.
     views: int = 4
     batch: int = 16

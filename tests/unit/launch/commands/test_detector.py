@@ -62,7 +62,8 @@ def test_train_evaluate_and_predict_ones_own_classes(street: Path) -> None:
     assert "mAP@50" in call("evaluate", *boxes, "--detector", out).stdout
     found = call("predict", street / "0.png", "--detector", out, "--least-score", "0", "--out", street / "drawn.png")
     assert found.exit_code == 0, found.output
-    assert Image.open(street / "drawn.png").size == (64, 96)
+    with Image.open(street / "drawn.png") as drawn:
+        assert drawn.size == (64, 96)
     for box in json.loads(call("predict", street / "0.png", "--detector", out, "--json").stdout):
         assert box["label"] in {"coat", "dress"}
     refused = call("evaluate", *boxes, "--groups", "ccp", "--detector", out)
