@@ -121,7 +121,7 @@ def evaluate(
 def predict(
     photo: Annotated[Path, typer.Argument(help="A photo.")],
     model: Model = "ccp",
-    least_score: Annotated[float, typer.Option(min=0, max=1, help="Boxes with a lower score are not shown.")] = 0.3,
+    least_score: Annotated[float, typer.Option(min=0, max=1, help="Boxes with a lower score are not shown.")] = 0.45,
     out: Annotated[Path | None, typer.Option(help="Write the photo with its boxes drawn to this file.")] = None,
     device: Device = "cpu",
     as_json: AsJson = False,

@@ -17,7 +17,7 @@ _COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#
 
 
 def draw_boxes(photo: Image.Image, boxes: Sequence[Box]) -> Image.Image:
-    """Return a copy of the photo with each box and its class and score; a class keeps one colour.
+    """Return a copy of the photo with each box and its class and score; each class has a colour of its own.
 
     >>> drawn = draw_boxes(Image.new("RGB", (60, 60)), [Box("bag", 0.9, 10, 20, 50, 55)])
     >>> drawn.getpixel((10, 40))
