@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST_SCORE", "Crop", "Detector", "crops_of", "load_detector"]
 
-#: Boxes with a lower score are not shown to people; measures use all. On 120 photos that the shipped head learnt from it
-#: leaves two of three boxes right and four of five garments found; .5 leaves four of five right, and finds fewer.
+#: Boxes with a lower score are not shown to people; measures use all. On 120 photos that the shipped head learnt from
+#: it leaves two of three boxes right and four of five garments found; .5 leaves four of five right, and finds fewer.
 LEAST_SCORE = 0.45
 _MOST_BOXES = 50
 #: Crops get so much of the box's longer side around them; a backbone likes to see the outline.
