@@ -30,6 +30,7 @@ COMMANDS = {
     "count": "Count the categories in a folder of photos.",
     "similar": "Find the garments that look most like a photo.",
     "serve": "Serve a page where a photo finds the garments most like it.",
+    "detector": "Find garments in street photos: train, evaluate, predict.",
     "recommend": "Show a customer's list, made now from the state.",
     "trends": "Show what is rising now.",
     "topics": "Create the topics, or show what they are.",
