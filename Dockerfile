@@ -14,6 +14,7 @@ COPY agents agents
 COPY config config
 COPY dashboard dashboard
 COPY evaluation evaluation
+COPY finder finder
 COPY launch launch
 COPY models models
 COPY producers producers

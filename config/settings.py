@@ -326,6 +326,13 @@ class CatalogueSettings(_Group):
         "",
         description="Directory made by `trendloom catalogue build`. Default: empty is the demo catalogue that ships.",
     )
+    look_every_s: float = Field(
+        5.0,
+        ge=0,
+        le=86_400,
+        description="Seconds between looks of a running worker for a new version of the directory, which it then takes "
+        "up without a restart; 0 never looks. Default: soon enough for a person, and a look costs one file status.",
+    )
 
 
 class WorkerSettings(_Group):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Coroutine
+from typing import Any
 
 from agents.app import Names, WorkerRules, build_app
 from agents.runner import run_worker
 from config.settings import Settings
-from launch.assembly import can_compile, open_catalogue, open_refresher, open_store, state_rules, topic_names
+from launch.assembly import (
+    can_compile,
+    catalogue_path,
+    open_catalogue,
+    open_refresher,
+    open_store,
+    state_rules,
+    topic_names,
+)
+from launch.catalogue_watch import CatalogueWatch
 from launch.compose import kafka_ssl_context
 from launch.topic_identity import check_topic
 
@@ -56,6 +68,25 @@ async def serve(settings: Settings) -> None:
             names=Names(purchases, recommendations, dead_letters, trends),
             state_rules=state_rules(settings),
         )
-        await run_worker(worker, drain_timeout_s=settings.worker.drain_timeout_s)
+        every_s = settings.catalogue.look_every_s
+        watch = CatalogueWatch(catalogue_path(settings), catalogue.fingerprint, refresher.take, every_s=every_s)
+        del catalogue  # a new version takes its place, and then nobody holds it
+        await _together(
+            run_worker(worker, drain_timeout_s=settings.worker.drain_timeout_s), watch.run() if every_s else None
+        )
     finally:
         await store.close()
+
+
+async def _together(work: Coroutine[Any, Any, None], beside: Coroutine[Any, Any, None] | None) -> None:
+    """Run ``work`` to its end; a fault in what runs ``beside`` it ends both, and is raised."""
+    tasks = [asyncio.create_task(one) for one in (work, beside) if one is not None]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()  # nothing for one that has ended
+        await asyncio.wait(tasks)
+    for task in tasks[::-1]:
+        if not task.cancelled():
+            task.result()

@@ -12,7 +12,9 @@
     │   └── TopicRecreated      the topic is not the one that the state was made from
     └── InputError            what a person handed over is wrong  -> exit 2, one sentence
         ├── CatalogueError
+        ├── ClassifierError
         ├── LogFormatError
+        ├── PhotoRefused    a photo to search with
         ├── SettingsError
         └── MissingExtra
 
@@ -26,11 +28,13 @@ __all__ = [
     "BadMessage",
     "BrokerUnavailable",
     "CatalogueError",
+    "ClassifierError",
     "InputError",
     "LogFormatError",
     "LogTruncated",
     "MissingExtra",
     "OutsideUnavailable",
+    "PhotoRefused",
     "RulesChanged",
     "SettingsError",
     "StateError",
@@ -107,8 +111,24 @@ class CatalogueError(InputError):
     """A catalogue directory, or what it should be built from, cannot be used."""
 
 
+class ClassifierError(InputError):
+    """A classifier, or what it should be trained on, cannot be used."""
+
+
 class LogFormatError(InputError):
     """A recorded purchase log cannot be read as it was described."""
+
+
+class PhotoRefused(InputError):
+    """A photo to search with cannot be used: ``reason`` is one word for a program, the text is for a person.
+
+    >>> PhotoRefused("broken", "The picture ends too early. Action: send it again.").reason
+    'broken'
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class SettingsError(InputError):

@@ -40,6 +40,16 @@ def test_e01_lists_in_a_loop() -> None:
     assert "visual" in ran.stdout
 
 
+def test_e04_find_similar() -> None:
+    ran = subprocess.run(
+        [sys.executable, str(EXAMPLES / "e04_find_similar.py")], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    plain, minded = ran.stdout.split("like ")[1:]
+    assert len(plain.splitlines()) == len(minded.splitlines()) == 6
+    assert plain.splitlines()[0] + ", its label minded" == minded.splitlines()[0]
+
+
 def test_e02_and_e03_send_and_follow(open_shop: Callable[..., Shop]) -> None:
     shop = open_shop()
     shop.worker()

@@ -1,23 +1,28 @@
-"""Makes a catalogue directory from a metadata table, with or without photos, step by step.
+"""Makes a catalogue directory from a metadata table, from photos, or from both, step by step.
 
-The same input gives the same bytes on one machine: no clock, one seed, ordered rows. A photo that cannot be used is
-listed with its reason and its item falls back on the table. Read next: :mod:`trendloom.catalogue.photo_stage`.
+The same input gives the same bytes on one machine, killed in between or not: no clock, one seed, ordered rows. A photo
+that cannot be used is listed with its reason; its item falls back on the table, if there is one.
+Read next: :mod:`trendloom.catalogue.photo_stage`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from trendloom.catalogue.approximate_neighbours import ApproximateSearch, can_approximate
 from trendloom.catalogue.attributes import embed_attributes
+from trendloom.catalogue.contact_sheet import draw_contact_sheet
+from trendloom.catalogue.duplicates import merge_duplicates, share_views
 from trendloom.catalogue.embedding import Embedder, parts_of
-from trendloom.catalogue.neighbours import Extremes, find_item_extremes
-from trendloom.catalogue.photo_stage import PhotoStage, look_at_photos
+from trendloom.catalogue.neighbours import find_item_extremes
+from trendloom.catalogue.photo_layout import Layout, items_of_photos
+from trendloom.catalogue.photo_stage import PhotoIsolator, PhotoStage, look_at_photos
 from trendloom.catalogue.photos import open_photos
 from trendloom.catalogue.projection import type_at_5
 from trendloom.catalogue.selection import choose_items
@@ -25,10 +30,11 @@ from trendloom.catalogue.stores import deal_to_stores
 from trendloom.catalogue.table import Columns, ItemTable, read_items
 from trendloom.catalogue.thumbnails import pack_thumbnails
 from trendloom.catalogue.tuning import Tuning, fit_embedding, label_codes
-from trendloom.catalogue.writing import check_target, parquet_bytes, tensor_bytes, write_directory
+from trendloom.catalogue.unfinished import Unfinished
+from trendloom.catalogue.writing import check_target, neighbour_bytes, parquet_bytes, tensor_bytes, write_directory
 from trendloom.errors import CatalogueError
 
-__all__ = ["BuildOptions", "BuildReport", "Progress", "build_catalogue"]
+__all__ = ["BuildOptions", "BuildReport", "Looked", "Progress", "build_catalogue", "isolation_of", "look_at_input"]
 
 #: ``progress(stage, done, total)``; the stages are photos, embed, tune, neighbours and write.
 Progress = Callable[[str, int, int], None]
@@ -62,11 +68,13 @@ class BuildOptions:
     word_weight: float = 1.5
     thumbnail_side_px: int = 160
     thumbnail_quality: int = 70
+    #: Neighbours are searched exactly among up to so many items, above by faiss where it is installed.
+    exact_up_to: int = 200_000
 
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What was made. ``left_out`` holds (item id, reason) for each photo that could not be used."""
+    """What was made. ``left_out`` holds (item id or path, reason) for each photo that could not be used."""
 
     fingerprint: str
     items: int
@@ -75,55 +83,135 @@ class BuildReport:
     #: Share of the 5 nearest with the same product type: full features, shortened embeddings; None without photos.
     type_at_5_full: float | None
     type_at_5: float | None
+    #: (kept, other) item ids of one picture: the other is gone if items were made of photos, else a view of the first.
+    duplicates: tuple[tuple[str, str], ...] = ()
+    #: (path, reason) of files beside the photos that are none by their names.
+    passed_over: tuple[tuple[str, str], ...] = ()
+    #: What the items were made of: "table", or the layout of the photos.
+    layout: str = "table"
+    #: Photos that an earlier build, which did not end, had looked at already.
+    resumed: int = 0
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was read and seen before anything is put together."""
+
+    items: ItemTable
+    stage: PhotoStage | None
+    layout: str
+    duplicates: list[tuple[str, str]]
+    passed_over: tuple[tuple[str, str], ...]
 
 
 def build_catalogue(
-    table: Path,
+    table: Path | None,
     out: Path,
     columns: Columns,
     options: BuildOptions,
     *,
     photos: Path | None = None,
     embedder: Embedder | None = None,
+    isolator: PhotoIsolator | None = None,
+    layout: Layout = "auto",
     progress: Progress | None = None,
 ) -> BuildReport:
-    """Build the catalogue of the items in ``table`` into the directory ``out``, which is replaced when complete.
+    """Build a catalogue into the directory ``out``, which is replaced when it is complete.
 
-    ``photos`` (a folder or a zip file) needs an ``embedder``. Raises :class:`CatalogueError` when the input cannot be
-    used; then nothing is left at ``out``.
+    The items are those of ``table``; without one they are read from the names of the ``photos`` (a folder or a zip
+    file, which need an ``embedder``) by their ``layout``. What the photos told is kept beside ``out`` until the
+    catalogue stands, so that a build that was killed continues. Raises :class:`CatalogueError` when the input cannot
+    be used; then nothing is left at ``out``.
     """
     tell = progress or (lambda stage, done, total: None)
     check_target(out)  # now, not after minutes of work
-    items = read_items(table, columns)
-    stage: PhotoStage | None = None
-    if photos is not None:
-        if embedder is None:
-            raise CatalogueError("Photos were given without a backbone to look at them. Action: name a backbone.")
-        source = open_photos(photos)
+    if photos is None:
+        if table is None:
+            raise CatalogueError("There are neither items nor photos. Action: give --table, --photos, or both.")
         if options.items:
-            items = items.take(choose_items(items, source, options.items, options.seed, tell))
-        stage = look_at_photos(
-            items,
-            source,
-            embedder,
-            side_px=options.thumbnail_side_px,
-            quality=options.thumbnail_quality,
-            progress=tell,
+            raise CatalogueError("Items are chosen by their photos. Action: give --photos, or leave --items out.")
+        looked = Looked(read_items(table, columns), None, "table", [], ())
+        return _assemble(looked, out, columns, options, None, None, tell)
+    if embedder is None:
+        raise CatalogueError("Photos were given without a backbone to look at them. Action: name a backbone.")
+    made_with = {
+        "backbone": embedder.describe(),
+        "isolation": isolation_of(isolator),
+        "thumbnails": [options.thumbnail_side_px, options.thumbnail_quality, version("pillow")],
+    }
+    with Unfinished(out.parent / f".{out.name}.unfinished", made_with) as unfinished:
+        resumed = len(unfinished)
+        looked = look_at_input(
+            table, photos, columns, options, embedder, isolator, layout=layout, unfinished=unfinished, tell=tell
         )
-    elif options.items:
-        raise CatalogueError("Items are chosen by their photos. Action: give --photos, or leave --items out.")
-    return _assemble(items, out, columns, options, stage, embedder, tell)
+        report = _assemble(looked, out, columns, options, embedder, isolator, tell)
+        unfinished.finish()
+    return replace(report, resumed=resumed)
+
+
+def look_at_input(
+    table: Path | None,
+    photos: Path,
+    columns: Columns,
+    options: BuildOptions,
+    embedder: Embedder,
+    isolator: PhotoIsolator | None,
+    *,
+    layout: Layout,
+    unfinished: Unfinished | None,
+    tell: Progress,
+) -> Looked:
+    """Return the items of a table or of a folder of photos with what their photos tell, duplicates merged."""
+    source = open_photos(photos, by="path" if table is None else "stem")
+    if table is None:
+        found = items_of_photos(source, layout)
+        items, made_of, passed_over = found.items, found.layout, found.passed_over
+    else:
+        # files beside the photos of a table are nobody's business: the table says what it wants
+        items, made_of, passed_over = read_items(table, columns), "table", ()
+    if options.items:
+        items = items.take(choose_items(items, source, options.items, options.seed, tell))
+    stage = look_at_photos(
+        items,
+        source,
+        embedder,
+        side_px=options.thumbnail_side_px,
+        quality=options.thumbnail_quality,
+        progress=tell,
+        isolator=isolator,
+        unfinished=unfinished,
+        named_by_path=table is None,
+    )
+    if table is None:  # a photo that cannot be used is no item
+        seen = np.flatnonzero(stage.photo_row >= 0).tolist()
+        if not seen:
+            why = stage.left_out[0]
+            raise CatalogueError(
+                f"None of the {len(items)} photos can be used; {why[0]}: {why[1]}. Action: give photos that can."
+            )
+        items, stage = items.take(seen), stage.take(seen)
+    if made_of in {"plain", "folders"} or (table is not None and columns.id_from_category):
+        items, stage, duplicates = merge_duplicates(items, stage)
+    else:
+        items, duplicates = share_views(items, stage)
+    return Looked(items, stage, made_of, duplicates, passed_over)
+
+
+def isolation_of(isolator: PhotoIsolator | None) -> dict[str, str | int | float]:
+    """Return what a manifest says of how garments are cut out of their photos."""
+    return {"kind": "none"} if isolator is None else isolator.describe()
 
 
 def _assemble(
-    items: ItemTable,
+    looked: Looked,
     out: Path,
     columns: Columns,
     options: BuildOptions,
-    stage: PhotoStage | None,
     embedder: Embedder | None,
+    isolator: PhotoIsolator | None,
     tell: Progress,
 ) -> BuildReport:
+    items, stage = looked.items, looked.stage
     size = len(items)
     photo_row = stage.photo_row if stage else np.full(size, -1, np.int32)
     category, category_names = _coded(items.categories)
@@ -156,6 +244,8 @@ def _assemble(
         contents["projection.safetensors"] = tensor_bytes(projection.tensors())
         for first, pack in pack_thumbnails(stage.thumbnails).items():
             contents[f"thumbnails-{first:06d}.safetensors"] = pack
+        if sheet := draw_contact_sheet(stage.thumbnails, category):
+            contents["contact-sheet.jpg"] = sheet
     embeddings: dict[str, npt.NDArray[np.float16]] = {"photo": photo_embeddings}
     table_embeddings = None
     if (photo_row < 0).any():
@@ -163,6 +253,7 @@ def _assemble(
             items.attributes, items.weights, items.texts, dims=options.table_dims, word_weight=options.word_weight
         )
         embeddings["table"] = table_embeddings
+    search = ApproximateSearch() if size > options.exact_up_to and can_approximate() else None
     found = find_item_extremes(
         photo_row,
         photo_embeddings,
@@ -170,6 +261,7 @@ def _assemble(
         nearest=options.neighbours,
         farthest=options.lowest,
         progress=lambda done, total: tell("neighbours", done, total),
+        search=search,
     )
     tell("write", 0, 1)
     contents["items.parquet"] = parquet_bytes(
@@ -188,10 +280,12 @@ def _assemble(
             "transition_group": group,
             "store": store,
             "photo_row": photo_row,
+            **_names("product_name", items.products),
+            **_names("view_name", items.views),
         }
     )
     contents["embeddings.safetensors"] = tensor_bytes(embeddings)
-    contents["neighbours.safetensors"] = _neighbour_bytes(found.extremes, found.source)
+    contents["neighbours.safetensors"] = neighbour_bytes(found)
     left_out = stage.left_out if stage else ()
     fingerprint = write_directory(
         out,
@@ -199,14 +293,20 @@ def _assemble(
         {
             "name": options.name,
             "credit": columns.credit,
-            "counts": {"items": size, "photos": len(photo_embeddings), "photos_left_out": len(left_out)},
+            "counts": {"items": size, "photos": len(photo_embeddings), "photos_left_out": len(left_out)}
+            | {"duplicates": len(looked.duplicates), "files_passed_over": len(looked.passed_over)},
             "photos_left_out": [list(pair) for pair in left_out[:_NAMED_REASONS]],
             "category_names": list(category_names),
             "transition_group_names": list(group_names),
             "store_ids": list(store_ids),
             "options": asdict(options),
             "backbone": embedder.describe() if embedder and stage else None,
-            "mask_policy": "none: the whole photo is looked at",
+            "isolation": isolation_of(isolator),
+            "layout": looked.layout,
+            "duplicates": [list(pair) for pair in looked.duplicates[:_NAMED_REASONS]],
+            "files_passed_over": [list(pair) for pair in looked.passed_over[:_NAMED_REASONS]],
+            "neighbours": {"how": "exact"} if search is None else search.found,
+            "version": 1,
             "quality": None
             if full is None
             else {"type_at_5_full": round(full, 4), "type_at_5": round(_some(short), 4)},
@@ -214,7 +314,22 @@ def _assemble(
         },
     )
     tell("write", 1, 1)
-    return BuildReport(fingerprint, size, len(photo_embeddings), tuple(left_out), full, short)
+    return BuildReport(
+        fingerprint,
+        size,
+        len(photo_embeddings),
+        tuple(left_out),
+        full,
+        short,
+        tuple(looked.duplicates),
+        looked.passed_over,
+        looked.layout,
+    )
+
+
+def _names(column: str, names: Sequence[str]) -> dict[str, Sequence[str]]:
+    """Return the names behind numbers as a column, if there are any: what is added later may belong to them."""
+    return {column: names} if any(names) else {}
 
 
 def _coded(names: Sequence[str]) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
@@ -237,18 +352,6 @@ def _stores(
         place = {store_id: number for number, store_id in enumerate(ids)} | {"": -1}
         return np.array([place[store_id] for store_id in items.stores], np.int16), ids
     return deal_to_stores(category, len(dealt_to), seed), dealt_to
-
-
-def _neighbour_bytes(extremes: Extremes, source: npt.NDArray[np.uint8]) -> bytes:
-    return tensor_bytes(
-        {
-            "nearest": extremes.nearest,
-            "nearest_similarity": extremes.nearest_similarity,
-            "source": source,
-            "lowest": extremes.farthest,
-            "lowest_similarity": extremes.farthest_similarity,
-        }
-    )
 
 
 def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

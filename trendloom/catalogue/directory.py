@@ -6,6 +6,7 @@
     neighbours.safetensors    nearest and lowest rows with similarities
     projection.safetensors    how a new photo's backbone features become an embedding (only if there are photos)
     thumbnails-*.safetensors  packs of small WebP pictures; the number is the first row
+    contact-sheet.jpg         some of the garments on one picture, for people
 
 Never pickle, never torch, never pandas. Read next: :mod:`trendloom.catalogue.writing`, the other direction.
 """
@@ -44,6 +45,8 @@ _SHAPES: Mapping[str, type] = {
     "transition_group_names": list,
 }
 _TOLD = {"bytes", "sha256"}
+#: Files that no list depends on begin with these.
+_ONLY_SEEN = ("thumbnails-", "contact-sheet.")
 _Number = TypeVar("_Number", bound=np.generic)
 _AGAIN = "Action: build the catalogue again with `trendloom catalogue build`."
 
@@ -107,8 +110,8 @@ def load_catalogue(path: Path | str, *, verify: bool = True) -> Catalogue:
 
 
 def fingerprint_of(manifest: Mapping[str, Any]) -> str:
-    """Return the fingerprint of what a manifest describes: all that a list could depend on, not the thumbnails."""
-    hashes = {name: told["sha256"] for name, told in manifest["files"].items() if not name.startswith("thumbnails-")}
+    """Return the fingerprint of what a manifest describes: all that a list could depend on, so no picture."""
+    hashes = {name: told["sha256"] for name, told in manifest["files"].items() if not name.startswith(_ONLY_SEEN)}
     names = [manifest[key] for key in ("format_version", "category_names", "transition_group_names", "store_ids")]
     return hashlib.sha256(json.dumps([hashes, names], sort_keys=True).encode()).hexdigest()[:16]
 

@@ -12,16 +12,16 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Extremes", "ItemExtremes", "find_extremes", "find_item_extremes"]
+__all__ = ["Extremes", "ItemExtremes", "Search", "find_extremes", "find_item_extremes", "order_best"]
 
 _Rows = npt.NDArray[np.integer[Any]]
 #: Vectors to search, item rows that ask, item rows by position in the vectors, positions that ask (None = all).
-_Search = tuple[npt.NDArray[np.float16], _Rows, _Rows, npt.NDArray[np.int64] | None]
+_Task = tuple[npt.NDArray[np.float16], _Rows, _Rows, npt.NDArray[np.int64] | None]
 
 #: Columns are searched in chunks of this many: a row's best k columns lie in the k chunks with the best maxima.
 CHUNK = 32
@@ -46,6 +46,21 @@ class ItemExtremes:
 
     extremes: Extremes
     source: npt.NDArray[np.uint8]
+
+
+class Search(Protocol):
+    """What finds the most and least similar rows: :func:`find_extremes`, or something faster and less exact."""
+
+    def __call__(
+        self,
+        vectors: npt.NDArray[np.float16] | npt.NDArray[np.float32],
+        *,
+        nearest: int,
+        farthest: int,
+        queries: npt.NDArray[np.int64] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Extremes:
+        """Return the most and least similar other rows."""
 
 
 def find_extremes(
@@ -112,8 +127,9 @@ def find_item_extremes(
     nearest: int,
     farthest: int,
     progress: Callable[[int, int], None] | None = None,
+    search: Search | None = None,
 ) -> ItemExtremes:
-    """Return the most and least similar items of every item, as item rows.
+    """Return the most and least similar items of every item, as item rows; ``search`` is exact if not given.
 
     An item with a photo is compared with all items that have one, by photo; an item without is compared with all
     items, by table. The two kinds of similarity are never mixed in one list: they are not on the same scale.
@@ -122,7 +138,7 @@ def find_item_extremes(
     photographed, rest = np.flatnonzero(photo_row >= 0), np.flatnonzero(photo_row < 0)
     out = _empty(size, nearest, farthest)
     # the embeddings stand in item order, so photo row p belongs to photographed[p]
-    searches: list[_Search] = [(photo_embeddings, photographed, photographed, None)]
+    searches: list[_Task] = [(photo_embeddings, photographed, photographed, None)]
     if table_embeddings is not None and len(rest):
         searches.append((table_embeddings, rest, np.arange(size), rest))
     done = 0
@@ -132,7 +148,7 @@ def find_item_extremes(
             if progress is not None:
                 progress(before + count, size)
 
-        found = find_extremes(vectors, nearest=nearest, farthest=farthest, queries=queries, progress=report)
+        found = (search or find_extremes)(vectors, nearest=nearest, farthest=farthest, queries=queries, progress=report)
         out.nearest[rows] = _named(found.nearest, names)
         out.farthest[rows] = _named(found.farthest, names)
         out.nearest_similarity[rows] = found.nearest_similarity
@@ -180,6 +196,23 @@ def _write_best(
     else:
         candidates = np.broadcast_to(np.arange(columns), (height, columns))
         values = scores * np.float32(sign)
+    found, similarity = order_best(candidates, values, count, sign)
+    ids[:height], best[:height] = found, similarity
+
+
+def order_best(
+    candidates: npt.NDArray[np.integer[Any]], values: npt.NDArray[np.float32], count: int, sign: float
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Return the ``count`` candidates (B, count) with the greatest values (B, C), best first, and ``sign`` * values.
+
+    Values that round to the same :data:`STEP` are equal, and of equals the smaller row comes first; what is not finite
+    is no candidate, and missing ones are -1 with similarity 0.
+
+    >>> order_best(np.array([[7, 3, 5, -1]]), np.array([[.5, .5, .9, -np.inf]], np.float32), 2, 1.0)[0].tolist()
+    [[5, 3]]
+    """
+    height = len(candidates)
+    ids, best = np.full((height, count), -1, np.int32), np.zeros((height, count), np.float32)
     keep = min(count, values.shape[1])
     real = np.isfinite(values)
     # one integer orders by rounded similarity, then by smaller row: 1024 / STEP * 2^31 is 2^61, so it fits
@@ -190,5 +223,6 @@ def _write_best(
     order = np.argsort(-rank, axis=1)
     candidates, values = np.take_along_axis(candidates, order, axis=1), np.take_along_axis(values, order, axis=1)
     real = np.isfinite(values)
-    ids[:height, :keep] = np.where(real, candidates, -1)
-    best[:height, :keep] = np.where(real, values * np.float32(sign), 0.0)
+    ids[:, :keep] = np.where(real, candidates, -1)
+    best[:, :keep] = np.where(real, values * np.float32(sign), 0.0)
+    return ids, best

@@ -75,6 +75,8 @@ class ItemTable:
     weights: dict[str, float]
     #: Free text of each row.
     texts: list[str]
+    #: Further photos of the same garment, its other views; [] = no item has any.
+    further_photos: list[tuple[str, ...]] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -101,7 +103,12 @@ class ItemTable:
             stores=pick(self.stores),
             attributes={name: pick(values) for name, values in self.attributes.items()},
             texts=pick(self.texts),
+            further_photos=[self.further_photos[row] for row in rows] if self.further_photos else [],
         )
+
+    def photos_of(self, row: int) -> tuple[str, ...]:
+        """Return the names of an item's photos, the one that stands for it first."""
+        return (self.photos[row], *(self.further_photos[row] if self.further_photos else ()))
 
 
 PRESETS: Mapping[str, Columns] = {

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import safe_open
 from safetensors.numpy import save
+
+from trendloom.catalogue.tensors import map_tensors
 
 __all__ = ["PACK_BYTES", "Thumbnails", "pack_thumbnails"]
 
@@ -24,7 +25,9 @@ PACK_BYTES = 4_000_000
 class Thumbnails:
     """The pictures of a catalogue by row; reads one when asked, keeps none.
 
-    ``packs`` maps the first row of each pack to its file; no packs means no pictures.
+    ``packs`` maps the first row of each pack to its file; no packs means no pictures. The files are mapped into memory
+    at once: a catalogue that is replaced on disk meanwhile still shows its own pictures. Raises what
+    :func:`~trendloom.catalogue.tensors.map_tensors` raises, and KeyError for a file that is no pack.
 
     >>> Thumbnails({}).get(0) is None
     True
@@ -32,22 +35,20 @@ class Thumbnails:
 
     def __init__(self, packs: Mapping[int, Path]) -> None:
         self._firsts = sorted(packs)
-        self._paths = [packs[first] for first in self._firsts]
-        self._offsets: dict[int, npt.NDArray[np.int64]] = {}
+        mapped = [map_tensors(packs[first]) for first in self._firsts]
+        self._packs: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]] = [
+            (tensors["offsets"], tensors["bytes"]) for tensors in mapped
+        ]
 
     def get(self, row: int) -> bytes | None:
         """Return the WebP bytes of an item's picture, or None when it has none."""
         pack = bisect_right(self._firsts, row) - 1
         if pack < 0:
             return None
-        with safe_open(self._paths[pack], framework="np") as tensors:
-            if pack not in self._offsets:
-                self._offsets[pack] = tensors.get_tensor("offsets")
-            offsets, place = self._offsets[pack], row - self._firsts[pack]
-            if place + 1 >= len(offsets) or offsets[place] == offsets[place + 1]:
-                return None
-            picture: bytes = tensors.get_slice("bytes")[int(offsets[place]) : int(offsets[place + 1])].tobytes()
-            return picture
+        (offsets, content), place = self._packs[pack], row - self._firsts[pack]
+        if place + 1 >= len(offsets) or offsets[place] == offsets[place + 1]:
+            return None
+        return content[int(offsets[place]) : int(offsets[place + 1])].tobytes()
 
 
 def pack_thumbnails(pictures: Sequence[bytes | None]) -> dict[int, bytes]:

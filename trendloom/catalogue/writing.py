@@ -1,4 +1,4 @@
-"""Writes a catalogue directory, whole or not at all: into a directory beside it, renamed when everything is there.
+"""Writes a catalogue directory, whole or not at all: into a directory beside it, swapped in when everything is there.
 
 The same content gives the same bytes: no times, no paths, keys in order. Read next:
 :mod:`trendloom.catalogue.directory`, which says what lies in which file.
@@ -6,8 +6,10 @@ The same content gives the same bytes: no times, no paths, keys in order. Read n
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -21,9 +23,10 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save
 
 from trendloom.catalogue.directory import FORMAT_VERSION, fingerprint_of
+from trendloom.catalogue.neighbours import ItemExtremes
 from trendloom.errors import CatalogueError
 
-__all__ = ["check_target", "parquet_bytes", "tensor_bytes", "write_directory"]
+__all__ = ["check_target", "neighbour_bytes", "parquet_bytes", "tensor_bytes", "write_directory"]
 
 
 def write_directory(out: Path, contents: Mapping[str, bytes], about: Mapping[str, Any]) -> str:
@@ -64,6 +67,9 @@ def check_target(out: Path) -> None:
 
 
 def _put_in_place(beside: Path, out: Path) -> None:
+    """Let the directory ``beside`` stand at ``out``; what stood there is at ``beside`` then, or gone."""
+    if out.exists() and _exchange(beside, out):
+        return
     old = beside.with_name(beside.name + "-old")
     if out.exists():
         out.rename(old)
@@ -74,6 +80,16 @@ def _put_in_place(beside: Path, out: Path) -> None:
             old.rename(out)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two directories in one step, so that there is never none at either; False where the system cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return int(rename(here, os.fsencode(one), here, os.fsencode(other), exchange)) == 0
 
 
 def tensor_bytes(tensors: Mapping[str, npt.NDArray[Any]]) -> bytes:
@@ -92,3 +108,17 @@ def parquet_bytes(columns: Mapping[str, Any]) -> bytes:
     pq.write_table(pa.table(dict(columns)), sink, compression="zstd", store_schema=False)
     content: bytes = sink.getvalue().to_pybytes()
     return content
+
+
+def neighbour_bytes(found: ItemExtremes) -> bytes:
+    """Return the content of neighbours.safetensors."""
+    extremes = found.extremes
+    return tensor_bytes(
+        {
+            "nearest": extremes.nearest,
+            "nearest_similarity": extremes.nearest_similarity,
+            "source": found.source,
+            "lowest": extremes.farthest,
+            "lowest_similarity": extremes.farthest_similarity,
+        }
+    )

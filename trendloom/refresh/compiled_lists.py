@@ -8,6 +8,7 @@ by orjson; the kernel zips them with the fixed text between them and writes the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from itertools import pairwise
 
 import numba
@@ -243,6 +244,12 @@ class ListEncoder:
         self._out: Bytes = np.empty(0, np.uint8)
         nobody = TopK(np.empty((0, 1), np.int32), np.empty((0, 1)), np.empty((0, 1, len(names))), self.part_names)
         self.encode(Heads(*[[]] * len(Heads._fields)), nobody, epoch=0, partition=0, made_at_ms=0, ids=[])
+
+    def of(self, catalogue: str) -> ListEncoder:
+        """Return an encoder for lists of another catalogue, which has learnt the same ids: those of item numbers."""
+        other = copy(self)
+        other._catalogue = catalogue  # noqa: SLF001 - its own kind
+        return other
 
     def lists(
         self,

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trendloom.catalogue.garment import Catalogue
-from trendloom.errors import InputError, StateLost
+from trendloom.errors import CatalogueError, InputError, StateLost
 from trendloom.refresh.lists import encode_lists
 from trendloom.refresh.scorer import ListRules, Scorer
 from trendloom.relevance.top_k import TopK
@@ -137,6 +137,23 @@ class Refresher:
         nobody = padded_entries([], self._rules.history_length)
         nothing, none = np.empty(0, np.int64), np.empty(0)
         self._scorer.top_k(self._scorer.question(nobody, nothing, nothing, trendiness=none, percentile=none))
+
+    async def take(self, catalogue: Catalogue) -> None:
+        """Make lists from another catalogue from now on, between two batches: what is new gets new item numbers.
+
+        Raises CatalogueError, and stays with the old one, where the state has no room for the new items.
+        """
+        number_of_row = await self.mirror.number(self._store, catalogue.item_ids)
+        if (number_of_row < 0).any():
+            raise CatalogueError(
+                f"The state has no room for the items of the catalogue {catalogue.fingerprint}. "
+                "Action: set state.max_items to more, and rebuild the state."
+            )
+        async with self._items:  # lists that are being made are made from the old one, wholly
+            self._scorer.take(catalogue, number_of_row)
+            self.catalogue = catalogue
+            if self._encoder is not None:
+                self._encoder = self._encoder.of(catalogue.fingerprint)
 
     async def assigned(self, partition: Partition) -> tuple[int, int | None]:
         """Take up a partition: return the last offset that the state has applied (-1: none) and the first journaled.

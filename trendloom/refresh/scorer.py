@@ -40,6 +40,9 @@ _STANDING_ITEMS = 32
 _STANDING_S = 0.5
 _STANDING_COST = 20.0
 
+#: With more withdrawn items than this among a customer's best, the list is shorter.
+_MOST_WITHDRAWN = 32
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Entries = np.ndarray[tuple[int, int], np.dtype[np.void]]
@@ -72,13 +75,9 @@ class Scorer:
         monotonic: Callable[[], float],
         compiled: bool,
     ) -> None:
-        if (number_of_row < 0).any():
-            msg = f"the state has room for {state_rules.max_items} items, the catalogue holds {len(catalogue)}"
-            raise ValueError(msg)
-        self._catalogue = catalogue
-        self._number_of_row = number_of_row
-        self._mirror = mirror
         self._rules = state_rules
+        self._catalogue, self._number_of_row = self._numbered(catalogue, number_of_row)
+        self._mirror = mirror
         self._list_rules = list_rules
         self._stores = stores
         self._monotonic = monotonic
@@ -93,11 +92,27 @@ class Scorer:
         self._standing_took_s = 0.0
         self._ranker: Ranker | None = None
         self._features: ItemFeatures
+        self._withdrawn: npt.NDArray[np.bool_] | None = None
         self._dynamics: ItemDynamics
         mirror.on_pairs = self._learn
         mirror.on_items = self.touch
         mirror.on_reload = self._rebuild
         self._rebuild()
+
+    def take(self, catalogue: Catalogue, number_of_row: Ints) -> None:
+        """Score with another catalogue from now on; how the items stand goes on as it is.
+
+        Raises ``ValueError`` if a row has no number; then nothing has changed.
+        """
+        self._catalogue, self._number_of_row = self._numbered(catalogue, number_of_row)
+        del self._features
+        self._rebuild()
+
+    def _numbered(self, catalogue: Catalogue, number_of_row: Ints) -> tuple[Catalogue, Ints]:
+        if (number_of_row < 0).any():
+            msg = f"the state has room for {self._rules.max_items} items, the catalogue holds {len(catalogue)}"
+            raise ValueError(msg)
+        return catalogue, number_of_row
 
     def catch_up(self) -> None:
         """Take over what the copy of the items has room for by now: items that were numbered since."""
@@ -120,7 +135,8 @@ class Scorer:
     def top_k(self, query: Query) -> TopK:
         """Return the top-k of each purchase."""
         if self._ranker is not None:
-            return self._ranker.rank(query, self._dynamics, self.stand())
+            top = self._ranker.rank(query, self._dynamics, self.stand())
+            return top if self._withdrawn is None else top.without(self._withdrawn, self._list_rules.top_k)
         return recommend(
             query,
             self._features,
@@ -128,6 +144,7 @@ class Scorer:
             self._list_rules.preset,
             k=self._list_rules.top_k,
             exclude_other_views=self._list_rules.exclude_other_views,
+            eligible=None if self._withdrawn is None else ~self._withdrawn,
             standing=self.stand(),
         )
 
@@ -185,6 +202,7 @@ class Scorer:
         if not hasattr(self, "_features") or self._features.size < size:
             room = size if size == len(self._catalogue) else min(mirror.capacity, size + size // 8 + 64)
             self._features = features_by_number(self._catalogue, self._number_of_row, room, self._stores)
+            self._withdrawn = self._find_withdrawn(room)
             self._ranker = self._new_ranker() if self._compiled else None
         self._dynamics = ItemDynamics(
             purchases=mirror.purchases,
@@ -209,13 +227,26 @@ class Scorer:
             self._ranker.touch(None, self._dynamics)
         self.stand()
 
+    def _find_withdrawn(self, room: int) -> npt.NDArray[np.bool_] | None:
+        """Return which numbers (room,) were taken out of the catalogue: what others bought with them is no reason."""
+        told = self._catalogue.manifest.get("withdrawn")
+        known = self._mirror.number_of
+        gone = [known[item_id] for item_id in (told if isinstance(told, list) else []) if item_id in known]
+        if not gone:
+            return None
+        withdrawn = np.zeros(room, np.bool_)
+        withdrawn[gone] = True
+        return withdrawn
+
     def _new_ranker(self) -> Ranker:
         from trendloom.relevance.compiled.ranker import Ranker
 
+        # the kernel knows nothing of what was taken out: it lists a few more, of which those are dropped
+        spare = 0 if self._withdrawn is None else min(_MOST_WITHDRAWN, int(self._withdrawn.sum()))
         return Ranker(
             self._features,
             self._list_rules.preset,
-            k=self._list_rules.top_k,
+            k=self._list_rules.top_k + spare,
             exclude_other_views=self._list_rules.exclude_other_views,
             history_length=self._rules.history_length,
             co_limit=self._rules.co_purchase_limit,

@@ -23,3 +23,20 @@ class TopK:
     scores: Floats
     parts: Floats
     part_names: tuple[str, ...]
+
+    def without(self, gone: npt.NDArray[np.bool_], k: int) -> TopK:
+        """Return the lists without the items (by number) that are ``gone`` (N,), cut to ``k``.
+
+        >>> top = TopK(np.array([[2, 0, 1]], np.int32), np.array([[3., 2., 1.]]), np.ones((1, 3, 1)), ("visual",))
+        >>> top.without(np.array([True, False, False]), 2).items.tolist()
+        [[2, 1]]
+        """
+        lost = (self.items < 0) | gone[np.maximum(self.items, 0)]
+        order = np.argsort(lost, axis=1, kind="stable")[:, :k]  # those that stay, in their order, then the others
+        lost = np.take_along_axis(lost, order, axis=1)
+        return TopK(
+            np.where(lost, -1, np.take_along_axis(self.items, order, axis=1)).astype(np.int32),
+            np.where(lost, 0.0, np.take_along_axis(self.scores, order, axis=1)),
+            np.where(lost[:, :, None], 0.0, np.take_along_axis(self.parts, order[:, :, None], axis=1)),
+            self.part_names,
+        )

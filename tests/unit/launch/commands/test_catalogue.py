@@ -166,3 +166,63 @@ def test_what_is_not_there_cannot_be_shown(arguments: list[str], says: str) -> N
     result = call("show", *arguments)
     assert isinstance(result.exception, TrendloomError)
     assert says in str(result.exception)
+
+
+@pytest.fixture
+def wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of twelve photos in two folders, two of them the same picture, and one file that is none."""
+    monkeypatch.setattr("trendloom.catalogue.embedding.open_backbone", lambda name, *, weights: FlatEmbedder())
+    for number in range(12):
+        path = tmp_path / "wall" / ("dresses", "hats")[number % 2] / f"g{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), (20 * (number % 11), 20, 240 - 20 * (number % 11))).save(path)
+    (tmp_path / "wall" / "hats" / "notes.txt").write_text("words")
+    return tmp_path / "wall"
+
+
+def test_a_folder_of_photos_becomes_a_catalogue_that_grows_and_shrinks(wall: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    built = told("build", "--photos", wall, "--out", out)
+    assert (built["layout"], built["items"], built["photos"]) == ("folders", 11, 11)
+    assert built["duplicates"] == [{"kept": "g00", "other": "g11"}]
+    assert [each["path"] for each in built["files_passed_over"]] == ["hats/notes.txt"]
+    assert told("show", out)["categories"] == {"dresses": 6, "hats": 5}
+    said = call("build", "--photos", wall, "--out", out)
+    assert "1 items with the very picture of another were merged" in said.stdout
+    assert str(out / "contact-sheet.jpg") in said.stdout
+    assert "photo left out: hats/notes.txt: its name ends in .txt" in said.stderr
+
+    more = tmp_path / "more" / "scarves"
+    more.mkdir(parents=True)
+    Image.new("RGB", (50, 50), (1, 250, 1)).save(more / "s1.png")
+    (more / "s2.png").write_bytes(b"")
+    added = told("add", out, "--photos", more.parent, "--layout", "folders")
+    assert (added["version"], added["items"], added["added"]) == (2, 12, ["s1"])
+    assert added["left_out"] == [{"item_id": "scarves/s2.png", "reason": "empty: the file holds no bytes"}]
+    assert load_catalogue(out).fingerprint == added["fingerprint"]
+    removed = call("remove", out, "g03", "s1")
+    assert removed.exit_code == 0, removed.output
+    assert "version 3, 10 items, 0 added, 2 removed" in removed.stdout
+    assert "s1" not in load_catalogue(out).row_of
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["build", "--out", "x"], "neither items nor photos"),
+        (["build", "--out", "x", "--photos", "nowhere"], "no photos at nowhere"),
+        (["build", "--out", "x", "--photos", ".", "--layout", "heaps"], "no layout 'heaps'"),
+        (["add", "nowhere", "--photos", "."], "is no catalogue"),
+        (["remove", "nowhere", "a"], "is no catalogue"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    monkeypatch.setattr("trendloom.catalogue.embedding.open_backbone", lambda name, *, weights: FlatEmbedder())
+    monkeypatch.chdir(tmp_path)
+    result = call(*arguments)
+    assert isinstance(result.exception, CatalogueError)
+    assert says in str(result.exception)
+    assert "Action: " in str(result.exception)
+    assert list(tmp_path.iterdir()) == []

@@ -91,7 +91,13 @@ def test_photos_that_cannot_be_used_are_listed_in_the_manifest(wardrobe: Wardrob
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert report.left_out == (("0000", "not a picture"),)
     assert manifest["photos_left_out"] == [["0000", "not a picture"]]
-    assert manifest["counts"] == {"items": 48, "photos": 47, "photos_left_out": 1}
+    assert manifest["counts"] == {
+        "items": 48,
+        "photos": 47,
+        "photos_left_out": 1,
+        "duplicates": 0,
+        "files_passed_over": 0,
+    }
     assert load_catalogue(tmp_path / "out").neighbour_source[0] == 1
 
 

@@ -62,5 +62,5 @@ def test_no_photo_at_all_gives_no_features(wardrobe: Wardrobe, embedder: SeededE
 
 def test_what_the_table_says_of_colour_stands() -> None:
     nothing = np.zeros(0, np.int32)
-    stage = PhotoStage(nothing, np.zeros((0, 2), np.float32), [], ["Red", "Blue"], ())
+    stage = PhotoStage(nothing, np.zeros((0, 2), np.float32), [], ["Red", "Blue"], (), [])
     assert stage.colours(["Ochre", ""]) == ["Ochre", "Blue"]

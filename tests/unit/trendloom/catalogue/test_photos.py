@@ -47,7 +47,8 @@ def test_what_is_no_source_of_photos_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "not a picture"),
+        (b"", "empty"),
+        (b"no picture", "not a picture"),
         (b"GIF89a but not really", "broken|not a picture"),
         (encoded(PLAIN)[:600], "broken"),
         (encoded(PLAIN, "PNG")[:900], "broken"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trendloom.catalogue import writing
 from trendloom.catalogue.directory import FORMAT_VERSION, fingerprint_of
 from trendloom.catalogue.writing import parquet_bytes, tensor_bytes, write_directory
 from trendloom.errors import CatalogueError
@@ -80,6 +81,7 @@ def test_a_disk_that_fails_leaves_the_old_catalogue(
     if broken == "write":
         monkeypatch.setattr(Path, "write_bytes", full)
     else:
+        monkeypatch.setattr(writing, "_exchange", lambda one, other: False)
         monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(CatalogueError, match=r"cannot be written \(.+\).*Action: "):
         write_directory(out, {"a": b"new", "b": b"new"}, ABOUT)

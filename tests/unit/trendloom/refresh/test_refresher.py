@@ -74,12 +74,13 @@ async def opened(
     catalogue: Catalogue = CATALOGUE,
     clock: Clock | None = None,
     compiled: bool = False,
+    preset: str = "balanced",
 ) -> Refresher:
     refresher = Refresher(
         store,
         catalogue,
         state_rules=RULES,
-        list_rules=ListRules(PRESETS["balanced"], top_k=5),
+        list_rules=ListRules(PRESETS[preset], top_k=5),
         stores=STORES,
         worker=worker,
         follow_every_s=1.0,

@@ -1,0 +1,144 @@
+"""``trendloom similar``: the garments of a catalogue that look most like a photo, as lines, as JSON and as a picture.
+
+Everything that decides stands in :mod:`trendloom.similar`; this only asks, prints and writes the picture.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from launch.options import AsJson, CatalogueDirectory, ConfigFile, read_settings
+from trendloom.errors import InputError
+
+if TYPE_CHECKING:
+    from trendloom.similar import Similar
+    from trendloom.similar.grid import GridRow
+
+__all__ = ["similar"]
+
+
+def similar(
+    photos: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PHOTO]...", help="Photos to search with; none: a random garment.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many garments.")] = 5,
+    label_aware: Annotated[
+        bool, typer.Option("--label-aware", help="Let the classifier's probabilities weigh the candidates, softly.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a picture: the query beside what was found.")
+    ] = None,
+    item: Annotated[str | None, typer.Option(metavar="ID", help="Search with this garment of the catalogue.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Which random garment; else another one each time.")] = None,
+    classifier: Annotated[
+        str, typer.Option(metavar="FILE", help="What --label-aware asks: a checkpoint, or cc0, which ships.")
+    ] = "cc0",
+    catalogue: CatalogueDirectory = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the garments that look most like a photo; 100 % is the same picture."""
+    if photos and item is not None:
+        raise InputError("Both photos and --item are given. Action: name one of the two.")
+    picture_format = _format_of(out)
+    from trendloom.similar import Similar
+
+    settings = read_settings(config, {"catalogue.directory": catalogue})
+    search = Similar.open(settings.catalogue.directory or None, classifier=classifier)
+    rows = (
+        _by_photo(search, photos, k, label_aware=label_aware)
+        if photos
+        else [_by_item(search, item, seed, k, label_aware=label_aware)]
+    )
+    if out is not None:
+        _write(search, rows, out, picture_format)
+    if as_json:
+        typer.echo(json.dumps([_told(row) for row in rows], indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        _print(row)
+    if out is not None:
+        typer.echo(f"picture: {out}")
+
+
+def _by_photo(search: Similar, photos: list[Path], k: int, *, label_aware: bool) -> list[GridRow]:
+    from trendloom.similar.grid import GridRow
+    from trendloom.similar.photo import take_photo
+
+    pictures = [take_photo(photo) for photo in photos]
+    answers = search.search_many(pictures, k, label_aware=label_aware)
+    return [
+        GridRow(picture, str(photo), answer) for photo, picture, answer in zip(photos, pictures, answers, strict=True)
+    ]
+
+
+def _by_item(search: Similar, item: str | None, seed: int | None, k: int, *, label_aware: bool) -> GridRow:
+    import numpy as np
+    from PIL import Image
+
+    from trendloom.similar.grid import GridRow
+
+    item_id = search.random_item(np.random.default_rng(seed)) if item is None else item
+    answer = search.search_item(item_id, k, label_aware=label_aware)
+    content = search.catalogue.thumbnails.get(search.catalogue.row(item_id))
+    return GridRow(None if content is None else Image.open(io.BytesIO(content)), item_id, answer)
+
+
+def _format_of(out: Path | None) -> str:
+    """Return the picture format of a file's name; refused before anything is computed for it."""
+    from PIL import Image
+
+    if out is None:
+        return ""
+    found = Image.registered_extensions().get(out.suffix.lower(), "")
+    if found not in {"JPEG", "PNG", "WEBP"}:
+        raise InputError(f"{out} does not end like a picture's name. Action: end it with .png, .jpg or .webp.")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"There is no folder {out.parent} to write {out.name} into. Action: make it first.")
+    return found
+
+
+def _write(search: Similar, rows: list[GridRow], out: Path, picture_format: str) -> None:
+    from trendloom.similar.grid import draw_grid
+
+    try:
+        draw_grid(search, rows).save(out, picture_format)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror or error}). Action: name another file.") from error
+
+
+def _told(row: GridRow) -> dict[str, Any]:
+    probability = row.answer.label_probability
+    return {
+        "query": row.name,
+        "label": row.answer.label,
+        "label_probability": None if probability is None else round(probability, 4),
+        "matches": [
+            {
+                "item_id": match.item_id,
+                "title": match.title,
+                "category": match.category,
+                "similarity": round(match.similarity, 4),
+                "score": round(match.score, 4),
+            }
+            for match in row.answer.matches
+        ],
+    }
+
+
+def _print(row: GridRow) -> None:
+    from trendloom.similar.search import percent
+
+    said = ""
+    if row.answer.label is not None:
+        sure = row.answer.label_probability
+        said = f" ({row.answer.label})" if sure is None else f" ({row.answer.label}, {sure:.0%} sure)"
+    typer.echo(f"like {row.name}{said}:")
+    width = max((len(match.item_id) for match in row.answer.matches), default=0)
+    for match in row.answer.matches:
+        typer.echo(f"  {percent(match.similarity):3} %  {match.item_id:{width}}  {match.title}")

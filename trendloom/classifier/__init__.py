@@ -1,0 +1,1 @@
+"""What is this garment? Heads on frozen backbones: trained on labelled photos, calibrated, applied without torch."""
