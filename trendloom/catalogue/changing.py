@@ -20,12 +20,13 @@ from trendloom.catalogue.build import BuildOptions, Progress, isolation_of, look
 from trendloom.catalogue.contact_sheet import draw_contact_sheet
 from trendloom.catalogue.directory import load_catalogue
 from trendloom.catalogue.embedding import Embedder
+from trendloom.catalogue.facets import read_projection
 from trendloom.catalogue.garment import Catalogue
 from trendloom.catalogue.neighbour_changes import extremes_after_adding, extremes_after_removing
 from trendloom.catalogue.neighbours import Extremes, ItemExtremes
 from trendloom.catalogue.photo_layout import Layout
 from trendloom.catalogue.photo_stage import PhotoIsolator, PhotoStage
-from trendloom.catalogue.projection import Projection
+from trendloom.catalogue.projection import PhotoProjection
 from trendloom.catalogue.table import Columns, ItemTable
 from trendloom.catalogue.tensors import map_tensors
 from trendloom.catalogue.thumbnails import pack_thumbnails
@@ -149,7 +150,7 @@ def _append(
     opened: _Opened,
     items: ItemTable,
     stage: PhotoStage,
-    projection: Projection,
+    projection: PhotoProjection,
     left_out: tuple[tuple[str, str], ...],
     tell: Progress,
 ) -> ChangeReport:
@@ -250,7 +251,7 @@ def _open(directory: Path) -> _Opened:
 
 def _projection(
     directory: Path, manifest: Mapping[str, Any], embedder: Embedder, isolator: PhotoIsolator | None
-) -> Projection:
+) -> PhotoProjection:
     """Return the projection that the catalogue was made with, for photos seen as it saw its own."""
     made = manifest.get("backbone")
     if not isinstance(made, dict):
@@ -268,7 +269,7 @@ def _projection(
             f"{directory} was made with the isolation {isolation}, not {isolation_of(isolator)}. Action: name the same."
         )
     tensors = map_tensors(directory / "projection.safetensors")
-    return Projection(tensors["mean"], tensors["components"])
+    return read_projection(tensors)
 
 
 #: What must be the same for two embedders to see alike; versions of packages may differ.
