@@ -26,7 +26,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from trendloom.catalogue.background import near_white_background
-from trendloom.catalogue.embedding import BackboneEmbedder, open_backbone
+from trendloom.catalogue.embedding import Embedder, open_backbone
 from trendloom.catalogue.garment_masks import CCP_GARMENTS, CCP_LABELS, read_mask
 from trendloom.catalogue.photos import PhotoSource, decode_photo, open_photos
 
@@ -129,7 +129,7 @@ def agreement(features: npt.NDArray[np.float32], pieces: list[Piece]) -> dict[st
     }
 
 
-def measure(data: Path, embedder: BackboneEmbedder, *, photos: int, saliency: bool, pause: Path | None) -> Any:
+def measure(data: Path, embedder: Embedder, *, photos: int, saliency: bool, pause: Path | None) -> Any:
     """Return the figures of the whole benchmark; ``photos`` > 0 takes the first so many."""
     source, masks = open_photos(data / "photos_480.zip"), open_photos(data / "masks_480.zip")
     names = sorted(source.names)[: photos or None]
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--no-saliency", action="store_true", help="leave the saliency network out")
     parser.add_argument("--pause-while", type=Path, help="wait between photos while this file exists")
     told = parser.parse_args()
-    embedder = open_backbone()
+    embedder = open_backbone("efficientnet_lite0")
     figures = measure(told.data, embedder, photos=told.photos, saliency=not told.no_saliency, pause=told.pause_while)
     figures["machine"] = {"cpu": platform.machine(), "python": platform.python_version(), "threads": 1}
     packages = ("numpy", "pillow", "torch", *(() if told.no_saliency else ("onnxruntime",)))
