@@ -16,6 +16,9 @@ from launch.options import AsJson, CatalogueDirectory, ConfigFile, read_settings
 from trendloom.errors import InputError
 
 if TYPE_CHECKING:
+    from PIL import Image
+
+    from trendloom.detector.detect import Detector
     from trendloom.similar import Similar
     from trendloom.similar.grid import GridRow
 
@@ -29,6 +32,9 @@ def similar(
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many garments.")] = 5,
     label_aware: Annotated[
         bool, typer.Option("--label-aware", help="Let the classifier's probabilities weigh the candidates, softly.")
+    ] = False,
+    detect: Annotated[
+        bool, typer.Option("--detect", help="Find the garments in each photo, and search for each of them.")
     ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a picture: the query beside what was found.")
@@ -45,13 +51,15 @@ def similar(
     """Find the garments that look most like a photo; 100 % is the same picture."""
     if photos and item is not None:
         raise InputError("Both photos and --item are given. Action: name one of the two.")
+    if detect and not photos:
+        raise InputError("--detect looks for garments in photos. Action: name one.")
     picture_format = _format_of(out)
     from trendloom.similar import Similar
 
     settings = read_settings(config, {"catalogue.directory": catalogue})
     search = Similar.open(settings.catalogue.directory or None, classifier=classifier)
     rows = (
-        _by_photo(search, photos, k, label_aware=label_aware)
+        _by_photo(search, photos, k, label_aware=label_aware, detect=detect)
         if photos
         else [_by_item(search, item, seed, k, label_aware=label_aware)]
     )
@@ -66,15 +74,30 @@ def similar(
         typer.echo(f"picture: {out}")
 
 
-def _by_photo(search: Similar, photos: list[Path], k: int, *, label_aware: bool) -> list[GridRow]:
+def _by_photo(search: Similar, photos: list[Path], k: int, *, label_aware: bool, detect: bool) -> list[GridRow]:
     from trendloom.similar.grid import GridRow
     from trendloom.similar.photo import take_photo
 
-    pictures = [take_photo(photo) for photo in photos]
-    answers = search.search_many(pictures, k, label_aware=label_aware)
-    return [
-        GridRow(picture, str(photo), answer) for photo, picture, answer in zip(photos, pictures, answers, strict=True)
-    ]
+    named = [(str(photo), take_photo(photo)) for photo in photos]
+    if detect:
+        from trendloom.detector.detect import load_detector
+
+        named = _garments(named, load_detector())
+    answers = search.search_many([picture for _, picture in named], k, label_aware=label_aware)
+    return [GridRow(picture, name, answer) for (name, picture), answer in zip(named, answers, strict=True)]
+
+
+def _garments(named: list[tuple[str, Image.Image]], detector: Detector) -> list[tuple[str, Image.Image]]:
+    """Return each garment that the detector finds in the photos, cut out, under the photo's name and what it is."""
+    from trendloom.detector.detect import crops_of
+
+    found = []
+    for name, picture in named:
+        crops = crops_of(picture, detector)
+        if not crops:
+            raise InputError(f"No garment was found in {name}. Action: leave --detect out, or name another photo.")
+        found += [(f"{name}, {crop.box.label} ({crop.box.score:.0%})", crop.photo) for crop in crops]
+    return found
 
 
 def _by_item(search: Similar, item: str | None, seed: int | None, k: int, *, label_aware: bool) -> GridRow:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from launch.cli import app
 from tests.unit.trendloom.similar.shop import FixedLabels, square, squares_search
+from trendloom.detector.boxes import Box
 from trendloom.errors import CatalogueError, InputError, PhotoRefused
 from trendloom.similar import Similar
 
@@ -55,6 +56,35 @@ def test_labels_are_minded_and_told(squares: Similar, tmp_path: Path) -> None:
     )
 
 
+class FixedBoxes:
+    """Finds the same garments in every photo."""
+
+    def __init__(self, *boxes: Box) -> None:
+        self.boxes = list(boxes)
+
+    def detect(self, photo: Image.Image, *, least_score: float) -> list[Box]:
+        return [box for box in self.boxes if box.score >= least_score]
+
+
+def test_each_garment_that_is_found_in_a_photo_is_searched_for(
+    squares: Similar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = Image.new("RGB", (200, 100), (180, 30, 40))
+    wide.paste((20, 40, 200), (100, 0, 200, 100))
+    photo = tmp_path / "two.png"
+    wide.save(photo)
+    found = FixedBoxes(Box("top", 0.75, 0, 0, 80, 100), Box("shoes", 0.5, 120, 0, 200, 100))
+    monkeypatch.setattr("trendloom.detector.detect.load_detector", lambda: found)
+    rows = told(photo, "--detect", "-k", "2")
+    assert [row["query"] for row in rows] == [f"{photo}, top (75%)", f"{photo}, shoes (50%)"]
+    left = squares.search(wide.crop((0, 0, 100, 100)), 2).matches
+    assert [match["item_id"] for match in rows[0]["matches"]] == [match.item_id for match in left]
+    found.boxes = []
+    result = call(photo, "--detect")
+    assert isinstance(result.exception, InputError)
+    assert "No garment was found" in str(result.exception)
+
+
 def test_several_photos_are_several_rows_in_one_picture(squares: Similar, tmp_path: Path) -> None:
     photos = [tmp_path / f"{number}.png" for number in range(3)]
     for number, photo in enumerate(photos):
@@ -93,6 +123,7 @@ def test_a_garment_of_the_catalogue_asks_with_its_category() -> None:
         (["--item", "nothing"], CatalogueError, "no item 'nothing'"),
         (["nowhere.jpg"], PhotoRefused, "nowhere.jpg cannot be read"),
         (["some.jpg", "--item", "dress-4c1acd5c"], InputError, "name one of the two"),
+        (["--detect"], InputError, "looks for garments in photos"),
         (["--out", "grid.txt"], InputError, "does not end like a picture's name"),
         (["--out", "nowhere/grid.png"], InputError, "no folder nowhere"),
         (["--catalogue", "nowhere"], CatalogueError, "is no catalogue"),
