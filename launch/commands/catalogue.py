@@ -20,6 +20,7 @@ from trendloom.errors import CatalogueError
 if TYPE_CHECKING:
     from trendloom.catalogue.changing import ChangeReport
     from trendloom.catalogue.garment import Catalogue
+    from trendloom.catalogue.isolation import Isolator
     from trendloom.catalogue.photo_layout import Layout
     from trendloom.catalogue.table import Columns
 
@@ -48,6 +49,11 @@ Mapping = Annotated[
 ]
 BackboneName = Annotated[str, typer.Option(help="Network that looks at the photos.")]
 WeightsFile = Annotated[str, typer.Option(help="File with its weights, where they do not come with a package.")]
+Isolation = Annotated[
+    str,
+    typer.Option(help="What finds the garment in a photo: none, near-white, saliency, colour-mask or label-map."),
+]
+Masks = Annotated[Path | None, typer.Option(help="Folder or zip file of the masks, for colour-mask and label-map.")]
 
 _STAGES = {
     "photos": "choosing items by their photos",
@@ -82,6 +88,8 @@ def build(
         typer.Option(help="What looks at the photos: networks, and colours and flips, joined by +."),
     ] = "efficientnet_lite0_taps+colours",
     weights: WeightsFile = "",
+    isolation: Isolation = "none",
+    masks: Masks = None,
     tune: Annotated[
         str,
         typer.Option(help="Learn what is similar from labels: type,colour, or one; auto: where there are both; none."),
@@ -121,6 +129,7 @@ def build(
             options,
             photos=photos,
             embedder=open_backbone(backbone, weights=weights) if photos else None,
+            isolator=_isolator(isolation, masks),
             layout=_layout(layout),
             progress=tell,
         )
@@ -177,6 +186,8 @@ def add(
         str, typer.Option(help="Network that looked at the other photos; empty: as the catalogue says.")
     ] = "",
     weights: WeightsFile = "",
+    isolation: Isolation = "none",
+    masks: Masks = None,
     as_json: AsJson = False,
 ) -> None:
     """Add new items to a catalogue by their photos; workers that run pick it up by themselves."""
@@ -189,7 +200,16 @@ def add(
     named = backbone or (str(made["name"]) if isinstance(made, dict) else "efficientnet_lite0")
     embedder = open_backbone(named, weights=weights)
     with show_progress(_STAGES, quiet=as_json) as tell:
-        report = add_items(directory, columns, embedder, photos=photos, table=table, layout=chosen, progress=tell)
+        report = add_items(
+            directory,
+            columns,
+            embedder,
+            photos=photos,
+            table=table,
+            isolator=_isolator(isolation, masks),
+            layout=chosen,
+            progress=tell,
+        )
     _tell_change(directory, report, as_json=as_json)
 
 
@@ -237,6 +257,15 @@ def _columns(preset: str, mapping: list[str] | None) -> Columns:
     if wrong := [meaning for meaning, equals, _ in pairs if not equals]:
         raise CatalogueError(f"--map {wrong[0]} names no column. Action: write --map MEANING=COLUMN.")
     return map_columns(PRESETS[preset] if preset else Columns(), {meaning: column for meaning, _, column in pairs})
+
+
+def _isolator(kind: str, masks: Path | None) -> Isolator | None:
+    from trendloom.catalogue.isolation import open_isolator
+    from trendloom.catalogue.photos import open_photos
+
+    if kind == "none":
+        return None
+    return open_isolator(kind, None if masks is None else open_photos(masks))
 
 
 def _layout(layout: str) -> Layout:

@@ -206,9 +206,32 @@ def test_a_folder_of_photos_becomes_a_catalogue_that_grows_and_shrinks(wall: Pat
     assert "s1" not in load_catalogue(out).row_of
 
 
+def test_garments_may_be_cut_out_of_their_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trendloom.catalogue.embedding.open_backbone", lambda name, *, weights: FlatEmbedder())
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for number in range(6):
+        photo = Image.new("RGB", (90, 90), "white")
+        photo.paste((20 * number, 90, 140), (20, 10, 70, 80))
+        photo.save(photos / f"g{number}.png")
+    told("build", "--photos", photos, "--out", out, "--layout", "plain", "--isolation", "near-white")
+    manifest = load_catalogue(out).manifest
+    assert "near-white" in str(manifest["isolation"])
+    more = tmp_path / "more"
+    more.mkdir()
+    photo.rotate(90).save(more / "new.png")
+    refused = call("add", out, "--photos", more, "--layout", "plain")
+    assert isinstance(refused.exception, CatalogueError)
+    assert "isolation" in str(refused.exception)
+    added = told("add", out, "--photos", more, "--layout", "plain", "--isolation", "near-white")
+    assert added["added"] == ["new"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["build", "--out", "x", "--photos", ".", "--isolation", "scissors"], "no way 'scissors'"),
+        (["build", "--out", "x", "--photos", ".", "--isolation", "label-map"], "needs masks"),
         (["build", "--out", "x"], "neither items nor photos"),
         (["build", "--out", "x", "--photos", "nowhere"], "no photos at nowhere"),
         (["build", "--out", "x", "--photos", ".", "--layout", "heaps"], "no layout 'heaps'"),
