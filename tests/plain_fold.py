@@ -124,6 +124,7 @@ def differences(
     (None: all): an item that never had more must have exactly these; of one that had, no count may exceed the true one.
     """
     said = []
+    pairs = rows.co_purchases  # all of them are made into dictionaries at each look
     number_of = {item: number for number, item in enumerate(ids)}
     found = {ids[number]: place for place, number in enumerate(rows.numbers.tolist()) if rows.purchases[place]}
     if found.keys() != plain.purchases.keys():
@@ -140,7 +141,7 @@ def differences(
             given = math.exp(float(scores[place]) - _LN2 * (latest_ms - _LANDMARK_MS) / (half_life_s * 1000.0))
             if abs(given - count) > tolerance * count:
                 said.append(f"{item}: {name} {given!r}, not {count!r}")
-        row = {ids[column]: units for column, units in rows.co_purchases[place].items()}
+        row = {ids[column]: units for column, units in pairs[place].items()}
         true = plain.co_purchases.get(item, {})
         if most_partners is not None and len(true) > most_partners:
             right = 0 < len(row) <= most_partners and all(units <= true.get(other, 0) for other, units in row.items())
