@@ -6,8 +6,6 @@ Trains nothing and decides nothing. Read next: :mod:`trendloom.similar.agreement
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from trendloom.catalogue.embedding import Embedder, open_backbone
-from trendloom.errors import MissingExtra
+from trendloom.classifier.checkpoint import load_classifier
 
 __all__ = ["Head", "PhotoLabels", "open_photo_labels"]
 
@@ -72,9 +70,5 @@ def open_photo_labels(classifier: str) -> PhotoLabels:
 
     Raises :class:`~trendloom.errors.MissingExtra` without torch, and what loading the checkpoint raises.
     """
-    if find_spec("trendloom.classifier") is None:
-        raise MissingExtra(
-            "This Trendloom has no classifier, so search cannot be label-aware. Action: search without labels."
-        )
-    head: Head = import_module("trendloom.classifier.checkpoint").load_classifier(classifier)
+    head: Head = load_classifier(classifier)
     return PhotoLabels(head, open_backbone(str(head.backbone.get("name", ""))))
