@@ -56,7 +56,8 @@ def sold(log: list[Purchase], few: int = LESS) -> list[Purchase]:
 
 
 async def lists_of(refresher: Refresher, log: list[Purchase], first: int) -> list[Listing]:
-    return listed(refresher, await applied(refresher, log, first))
+    found: list[Listing] = listed(refresher, await applied(refresher, log, first))
+    return found
 
 
 @WAYS
