@@ -58,14 +58,14 @@ def _some(garments: Garments, items: int) -> Garments:
 def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.paper", description=__doc__)
     parser.add_argument("--catalogue", action="append", default=[], metavar="NAME=DIR", help="another with pictures")
-    parser.add_argument("--items", type=int, default=2_500, help="garments taken of another catalogue")
+    parser.add_argument("--items", type=int, default=800, help="garments taken of another catalogue")
     parser.add_argument("--backbone", action="append", default=[], help="networks; default: the command's")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--keep", type=Path, default=Path("results") / "features", help="where features are kept")
     parser.add_argument("--out", type=Path, default=_RESULT)
     arguments = parser.parse_args()
-    shops = {"demo": demo_catalogue_path()} | {
-        text.partition("=")[0]: Path(text.partition("=")[2]) for text in arguments.catalogue
+    shops = {"demo": (demo_catalogue_path(), 2_000)} | {
+        text.partition("=")[0]: (Path(text.partition("=")[2]), arguments.items) for text in arguments.catalogue
     }
     stores = len(store_positions())
     told: dict[str, Any] = {
@@ -77,12 +77,12 @@ def _main() -> None:
         "versions": {name: version(name) for name in ("numpy", "pillow", "torch")},
         "shops": {
             name: study(
-                _some(garments_of_catalogue(load_catalogue(path), stores=stores, seed=_FIRST_SEED), arguments.items),
+                _some(garments_of_catalogue(load_catalogue(path), stores=stores, seed=_FIRST_SEED), items),
                 arguments.backbone or list(BACKBONES),
                 arguments.seeds,
                 arguments.keep / name,
             )
-            for name, path in shops.items()
+            for name, (path, items) in shops.items()
         },
     }
     arguments.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
