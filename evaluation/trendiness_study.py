@@ -45,7 +45,9 @@ def study(log: PurchaseLog, *, warm_up_days: int, resamples: int, seed: int = 1)
         first, last = int(days.day.min()) + warm_up_days, int(days.day.max())
         split = (first + last + 1) // 2
         trial = trial_of(days, ESTIMATORS, from_day=first)
-        verdicts = judge(trial, split_day=split, rng=np.random.default_rng(seed), resamples=resamples)
+        verdicts = judge(
+            trial, standing=STANDING, split_day=split, rng=np.random.default_rng(seed), resamples=resamples
+        )
         report["never fades" if half_life is None else f"{half_life:g} days"] = {
             "best_before": max(verdicts, key=lambda name: verdicts[name].r_before),
             "read_from": str(np.datetime64(split, "D")),

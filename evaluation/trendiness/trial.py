@@ -16,7 +16,7 @@ import numpy.typing as npt
 from evaluation.trendiness.estimators import Estimator
 from evaluation.trendiness.shopping_days import ShoppingDays
 
-__all__ = ["Trial", "Verdict", "correlation_interval", "judge", "trial_of"]
+__all__ = ["Trial", "Verdict", "judge", "resampled_correlations", "trial_of"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -45,6 +45,10 @@ class Verdict:
     r: float
     r_low: float
     r_high: float
+    #: r less that of the estimator that stands, with its 95 % interval: the same customers drawn for both
+    gain: float
+    gain_low: float
+    gain_high: float
     r_squared: float
     customer_days: int
 
@@ -78,41 +82,53 @@ def trial_of(days: ShoppingDays, estimators: Mapping[str, Estimator], *, from_da
     return trial.part(count[code] > 1)
 
 
-def judge(trial: Trial, *, split_day: int, rng: np.random.Generator, resamples: int = 1000) -> dict[str, Verdict]:
-    """Return the verdict on each estimator: ``r_before`` before ``split_day``, everything else from it on."""
+def judge(
+    trial: Trial, *, standing: str, split_day: int, rng: np.random.Generator, resamples: int = 1000
+) -> dict[str, Verdict]:
+    """Return the verdict on each estimator: ``r_before`` before ``split_day``, everything else from it on.
+
+    Gains are over the estimator named ``standing``.
+    """
     before, after = trial.part(trial.day < split_day), trial.part(trial.day >= split_day)
     verdicts = {}
+    drawn = _drawn(after.customer, rng, resamples)
+    base = resampled_correlations(after.customer, after.estimates[standing], after.target, drawn)
     for name, estimate in after.estimates.items():
-        low, high = correlation_interval(after.customer, estimate, after.target, rng, resamples)
+        again = resampled_correlations(after.customer, estimate, after.target, drawn)
         slope, start = _line(before.estimates[name], before.target)
         left = after.target - (start + slope * estimate)
         verdicts[name] = Verdict(
             r_before=_r(before.estimates[name], before.target),
             r=_r(estimate, after.target),
-            r_low=low,
-            r_high=high,
+            r_low=_quantile(again, 0.025),
+            r_high=_quantile(again, 0.975),
+            gain=_r(estimate, after.target) - _r(after.estimates[standing], after.target),
+            gain_low=_quantile(again - base, 0.025),
+            gain_high=_quantile(again - base, 0.975),
             r_squared=1.0 - float(left @ left) / max(float(after.target @ after.target), 1e-300),
             customer_days=int(after.target.size),
         )
     return verdicts
 
 
-def correlation_interval(
-    customer: Ints, one: Floats, other: Floats, rng: np.random.Generator, resamples: int
-) -> tuple[float, float]:
-    """Return the 2.5 and 97.5 % points of the correlation when whole customers are drawn again with replacement."""
+def resampled_correlations(customer: Ints, one: Floats, other: Floats, drawn: Ints) -> Floats:
+    """Return the correlation of two columns for each resampling (S, customers): how often each customer was drawn."""
     _, code = np.unique(customer, return_inverse=True)
     columns = np.stack([np.ones(one.size), one, other, one * one, other * other, one * other], axis=1)  # (Q, 6)
-    sums = np.zeros((int(code.max(initial=-1)) + 1, 6))
+    sums = np.zeros((drawn.shape[1], 6))
     np.add.at(sums, code, columns)
-    if len(sums) == 0:
-        return float("nan"), float("nan")
-    drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples) @ sums  # (resamples, 6)
-    n, x, y, xx, yy, xy = drawn.T
+    n, x, y, xx, yy, xy = (drawn @ sums).T  # each (S,)
     spread = np.sqrt(np.maximum((xx - x * x / n) * (yy - y * y / n), 0.0))
-    r = np.divide(xy - x * y / n, spread, out=np.zeros(resamples), where=spread > 0)
-    low, high = np.quantile(r, [0.025, 0.975])
-    return float(low), float(high)
+    return np.asarray(np.where(spread > 0, (xy - x * y / n) / np.where(spread > 0, spread, 1.0), 0.0), np.float64)
+
+
+def _drawn(customer: Ints, rng: np.random.Generator, resamples: int) -> Ints:
+    count = np.unique(customer).size
+    return rng.multinomial(count, np.full(count, 1 / count), size=resamples) if count else np.zeros((resamples, 0), int)
+
+
+def _quantile(values: Floats, share: float) -> float:
+    return float(np.quantile(values, share))
 
 
 def _value_means(days: ShoppingDays, estimators: Mapping[str, Estimator]) -> dict[str, Floats]:

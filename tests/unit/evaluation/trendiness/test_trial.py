@@ -3,11 +3,12 @@ import pytest
 
 from evaluation.trendiness.estimators import ESTIMATORS
 from evaluation.trendiness.shopping_days import ShoppingDays
-from evaluation.trendiness.trial import correlation_interval, judge, trial_of
+from evaluation.trendiness.trial import judge, resampled_correlations, trial_of
+from evaluation.trendiness_study import STANDING
 
 
 def made_up(taste: float, *, customers: int = 150, days: int = 60, seed: int = 5) -> ShoppingDays:
-    """Customers whose percentiles are so far their own level, else chance; calendar days have levels of their own too."""
+    """Customers whose percentiles are so far their own level, else chance; calendar days have levels of their own."""
     rng = np.random.default_rng(seed)
     level, day_level = rng.random(customers), 0.2 * rng.random(days)
     rows = [
@@ -22,7 +23,9 @@ def made_up(taste: float, *, customers: int = 150, days: int = 60, seed: int = 5
 
 
 def verdicts(taste: float) -> dict[str, float]:
-    found = judge(trial_of(made_up(taste), ESTIMATORS, from_day=5), split_day=30, rng=np.random.default_rng(1))
+    found = judge(
+        trial_of(made_up(taste), ESTIMATORS, from_day=5), standing=STANDING, split_day=30, rng=np.random.default_rng(1)
+    )
     return {name: verdict.r for name, verdict in found.items()}
 
 
@@ -33,7 +36,9 @@ def test_a_taste_that_lasts_is_found_and_the_whole_past_tells_more_than_the_last
 
 
 def test_without_a_taste_nothing_predicts() -> None:
-    found = judge(trial_of(made_up(0.0), ESTIMATORS, from_day=5), split_day=30, rng=np.random.default_rng(1))
+    found = judge(
+        trial_of(made_up(0.0), ESTIMATORS, from_day=5), standing=STANDING, split_day=30, rng=np.random.default_rng(1)
+    )
     for verdict in found.values():
         assert abs(verdict.r) < 0.1
         assert verdict.r_low < 0.05
@@ -68,7 +73,18 @@ def test_the_interval_holds_the_correlation_and_narrows_with_customers() -> None
     widths = []
     for size in (400, 4000):
         r = float(np.corrcoef(one[:size], other[:size])[0, 1])
-        low, high = correlation_interval(np.arange(size) // 2, one[:size], other[:size], rng, 400)
+        once = resampled_correlations(np.arange(size) // 2, one[:size], other[:size], np.ones((1, size // 2), np.int64))
+        assert once[0] == pytest.approx(r)
+        drawn = rng.multinomial(size // 2, np.full(size // 2, 2 / size), size=400)
+        again = resampled_correlations(np.arange(size) // 2, one[:size], other[:size], drawn)
+        low, high = np.quantile(again, [0.025, 0.975])
         assert low < r < high
         widths.append(high - low)
     assert widths[1] < widths[0] / 2
+
+
+def test_nothing_gains_over_itself_and_the_last_purchase_loses() -> None:
+    trial = trial_of(made_up(0.4), ESTIMATORS, from_day=5)
+    found = judge(trial, standing=STANDING, split_day=30, rng=np.random.default_rng(1))
+    assert found[STANDING].gain == found[STANDING].gain_low == found[STANDING].gain_high == 0.0
+    assert found["last purchase"].gain_high < 0.0
