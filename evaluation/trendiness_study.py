@@ -71,7 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="write the report here as well")
     given = parser.parse_args(arguments)
     told: dict[str, Any] = {
-        "command": "python -m evaluation.trendiness_study " + " ".join(path.name for path in given.log),
+        "command": " ".join(
+            ["python -m evaluation.trendiness_study", *(path.name for path in given.log)]
+            + [f"--columns {name}" for name in given.columns]
+            + [f"--to {day}" for day in given.to]
+        ),
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version(), "numpy": version("numpy")},
