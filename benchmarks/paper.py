@@ -1,7 +1,7 @@
 """The source paper's experiment on photos that anybody may have, and what each of its faults changes.
 
 ``python -m benchmarks.paper`` uses the pictures of the demo catalogue (CC0), writes ``benchmarks/results/paper.json``;
-``--catalogue NAME=DIR`` adds another catalogue with pictures, of which ``--items`` are taken. It needs the extra
+``--catalogue NAME=DIR`` asks another catalogue with pictures and adds what it says to that file. It needs the extra
 ``vision``. Means are over ``--seeds`` runs of the experiment's defaults.
 """
 
@@ -57,36 +57,29 @@ def _some(garments: Garments, items: int) -> Garments:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.paper", description=__doc__)
-    parser.add_argument("--catalogue", action="append", default=[], metavar="NAME=DIR", help="another with pictures")
-    parser.add_argument("--items", type=int, default=800, help="garments taken of another catalogue")
+    parser.add_argument("--catalogue", metavar="NAME=DIR", default="", help="another than the demo's, with pictures")
+    parser.add_argument("--items", type=int, default=2_000, help="garments taken of it at most, at random")
     parser.add_argument("--backbone", action="append", default=[], help="networks; default: the command's")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--keep", type=Path, default=Path("results") / "features", help="where features are kept")
     parser.add_argument("--out", type=Path, default=_RESULT)
-    arguments = parser.parse_args()
-    shops = {"demo": (demo_catalogue_path(), 2_000)} | {
-        text.partition("=")[0]: (Path(text.partition("=")[2]), arguments.items) for text in arguments.catalogue
-    }
-    stores = len(store_positions())
-    told: dict[str, Any] = {
+    given = parser.parse_args()
+    name, _, directory = given.catalogue.partition("=")
+    path, backbones = Path(directory) if directory else demo_catalogue_path(), given.backbone or list(BACKBONES)
+    garments = garments_of_catalogue(load_catalogue(path), stores=len(store_positions()), seed=_FIRST_SEED)
+    told = json.loads(given.out.read_text(encoding="utf-8")) if given.out.is_file() else {}
+    told[name or "demo"] = {
         "command": "python -m benchmarks.paper"
-        + "".join(f" --catalogue {name}=DIR" for name in shops if name != "demo")
-        + f" --items {arguments.items} --seeds {arguments.seeds}",
+        + (f" --catalogue {name}=DIR --items {given.items}" if name else "")
+        + "".join(f" --backbone {backbone}" for backbone in given.backbone)
+        + f" --seeds {given.seeds}",
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
-        "versions": {name: version(name) for name in ("numpy", "pillow", "torch")},
-        "shops": {
-            name: study(
-                _some(garments_of_catalogue(load_catalogue(path), stores=stores, seed=_FIRST_SEED), items),
-                arguments.backbone or list(BACKBONES),
-                arguments.seeds,
-                arguments.keep / name,
-            )
-            for name, (path, items) in shops.items()
-        },
+        "versions": {package: version(package) for package in ("numpy", "pillow", "torch")},
+        **study(_some(garments, given.items), backbones, given.seeds, given.keep / (name or "demo")),
     }
-    arguments.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps({name: one["measures"] for name, one in told["shops"].items()}, indent=1))
+    given.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(told[name or "demo"]["measures"], indent=1))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ from trendloom.relevance.presets import PRESETS, Preset
 from trendloom.relevance.top_k import TopK
 from trendloom.relevance.visual import similarity
 
-__all__ = ["COLD_SALES", "RULES", "Rows", "collect", "main", "with_new_items"]
+__all__ = ["COLD_SALES", "RULES", "Rows", "collect", "judged", "main", "slices_of", "with_new_items"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -137,8 +137,8 @@ def collect(
 
 
 def judged(rows: Rows, features: ItemFeatures) -> dict[str, dict[str, float]]:
-    """Return for each list's name hit@10 and NDCG@10 over all questions, hit@10 where the target was cold, and more."""
-    cold = rows.target_sales < COLD_SALES
+    """Return for each list's name hit@10 and NDCG@10 over all questions, hit@10 on slices of cold targets, and more."""
+    slices = slices_of(rows, features)
     some = np.arange(0, rows.target.size, max(rows.target.size // 4000, 1))
     found = {}
     for name, lists in rows.lists.items():
@@ -146,13 +146,26 @@ def judged(rows: Rows, features: ItemFeatures) -> dict[str, dict[str, float]]:
         hit = rank >= 0
         found[name] = {
             "hit_at_10": float(hit.mean()),
-            "ndcg_at_10": float(np.where(hit, 1.0 / np.log2(rank + 2.0), 0.0).mean()),
-            "cold_hit_at_10": float(hit[cold].mean()) if cold.any() else 0.0,
+            "ndcg_at_10": float(np.where(hit, 1.0 / np.log2(np.maximum(rank, 0) + 2.0), 0.0).mean()),
+            **{
+                f"{part}_hit_at_10": float(hit[chosen].mean()) if chosen.any() else 0.0
+                for part, chosen in slices.items()
+            },
             "likeness": _likeness(lists[some], features),
             "types": float(np.mean([np.unique(features.category[row[row >= 0]]).size for row in lists[some]])),
             "items_listed": float(np.unique(lists[lists >= 0]).size),
         }
     return {name: {key: round(value, 5) for key, value in one.items()} for name, one in found.items()}
+
+
+def slices_of(rows: Rows, features: ItemFeatures) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return which questions (Q,) had a cold target, one that was never sold, a cold one where both sides have photos.
+
+    Sales are those before the question's batch.
+    """
+    cold = rows.target_sales < COLD_SALES
+    photo = (features.photo_row[rows.target] >= 0) & (features.photo_row[rows.bought] >= 0)
+    return {"cold": cold, "never_sold": rows.target_sales == 0, "cold_by_photo": cold & photo}
 
 
 def _likeness(lists: Ints, features: ItemFeatures) -> float:
@@ -192,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "preset": given.preset,
         "catalogue": {"items": len(catalogue), "photos": int((catalogue.photo_row >= 0).sum())},
         "questions": int(rows.target.size),
-        "cold_questions": int((rows.target_sales < COLD_SALES).sum()),
+        "slices": {name: int(chosen.sum()) for name, chosen in slices_of(rows, features).items()},
         "lists": judged(rows, features),
     }
     text = json.dumps(told, indent=1) + "\n"
