@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from trendloom.catalogue.garment import Catalogue
 from trendloom.errors import CatalogueError, InputError, StateLost
+from trendloom.refresh.availability import Availability
 from trendloom.refresh.lists import encode_lists
 from trendloom.refresh.scorer import ListRules, Scorer
 from trendloom.relevance.top_k import TopK
@@ -136,7 +137,8 @@ class Refresher:
         if self._store.joins_partitions:
             self._fold_joined = prepare_joined
         preset = self._list_rules.preset
-        self._encoder = ListEncoder(preset.parts, preset=preset.name, catalogue=self.catalogue.fingerprint)
+        names = self._list_rules.part_names
+        self._encoder = ListEncoder(names, preset=preset.name, catalogue=self.catalogue.fingerprint)
         nobody = padded_entries([], self._rules.history_length)
         nothing, none = np.empty(0, np.int64), np.empty(0)
         self._scorer.top_k(self._scorer.question(nobody, nothing, nothing, trendiness=none, percentile=none))
@@ -157,6 +159,11 @@ class Refresher:
             self.catalogue = catalogue
             if self._encoder is not None:
                 self._encoder = self._encoder.of(catalogue.fingerprint)
+
+    async def allow(self, availability: Availability) -> None:
+        """List only what may be listed from now on, between two batches; it counts from the next list."""
+        async with self._items:
+            self._scorer.allow(availability)
 
     async def assigned(self, partition: Partition) -> tuple[int, int | None]:
         """Take up a partition: return the last offset that the state has applied (-1: none) and the first journaled.
