@@ -73,7 +73,9 @@ def list_rules(settings: Settings) -> ListRules:
         raise SettingsError(
             f"There is no preset {lists.preset!r}. Action: set lists.preset to one of {', '.join(sorted(PRESETS))}."
         )
-    return ListRules(PRESETS[lists.preset].weighing(lists.weights), lists.top_k, lists.exclude_other_views)
+    preset = PRESETS[lists.preset].weighing(lists.weights)
+    new = {"new_items": lists.new_items, "new_below": lists.new_below}
+    return ListRules(preset, lists.top_k, lists.exclude_other_views, **new)
 
 
 def catalogue_path(settings: Settings) -> Path:

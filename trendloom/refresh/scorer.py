@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from trendloom.candidates import recommend
 from trendloom.catalogue.garment import Catalogue
 from trendloom.refresh.assortment import features_by_number
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
+from trendloom.relevance.newcomers import with_newcomers
 from trendloom.relevance.presets import Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.standing import Standing
@@ -53,6 +54,9 @@ class ListRules:
     """What a list looks like: preset, length, and what it must not hold."""
 
     preset: Preset
+    #: At least so many places are for items of which fewer than so many were bought, as far as neighbours are.
+    new_items: int = field(default=0, kw_only=True)
+    new_below: int = field(default=1, kw_only=True)
     top_k: int = 10
     exclude_other_views: bool = True
 
@@ -133,6 +137,23 @@ class Scorer:
         return self._percentile[items]
 
     def top_k(self, query: Query) -> TopK:
+        """Return the list of each purchase: its top-k, with the places that are kept for new items."""
+        top, rules = self._best(query), self._list_rules
+        if not rules.new_items:
+            return top
+        return with_newcomers(
+            top,
+            query,
+            self._features,
+            self._dynamics.purchases,
+            places=rules.new_items,
+            sold_fewer_than=rules.new_below,
+            visual_weight=rules.preset.weights.get("visual", 0.0),
+            exclude_other_views=rules.exclude_other_views,
+            withdrawn=self._withdrawn,
+        )
+
+    def _best(self, query: Query) -> TopK:
         """Return the top-k of each purchase."""
         if self._ranker is not None:
             top = self._ranker.rank(query, self._dynamics, self.stand())
