@@ -1,8 +1,8 @@
 """What places for new items cost and bring: the H&M log in the light loop, with 0, 1 and 2 places a list.
 
-``python -m benchmarks.new_items --catalogue DIR``. Purchases of the 16th warm up, those of the 17th are scored. Told are
-next-in-session hit@k and NDCG@k, how many lists show an item of the catalogue that nobody had bought before, and how
-many different such items were shown.
+``python -m benchmarks.new_items --catalogue DIR``. Purchases of the 16th warm up, those of the 17th are scored. Told
+are next-in-session hit@k and NDCG@k, how many lists show an item of the catalogue that nobody had bought before, and
+how many different such items were shown.
 """
 
 from __future__ import annotations
