@@ -67,7 +67,7 @@ def _questions(
     return Questions(users, held_out[users].astype(np.int64), drawn, known)
 
 
-def rank_sampled(scorer: Scorer, questions: Questions, *, at_once: int = 4096) -> Ranks:
+def rank_sampled(scorer: Scorer, questions: Questions, *, at_once: int = 512) -> Ranks:
     """Rank each target among its user's drawn negatives."""
     greater, equal = [], []
     for low in range(0, questions.users.size, at_once):

@@ -18,7 +18,11 @@ from models.collaborative.negatives import Untaken
 from models.collaborative.networks import as_arrays, build, logits, penalty
 from models.collaborative.recipe import NetworkRecipe
 
-__all__ = ["Epoch", "Trained", "train"]
+__all__ = ["Epoch", "Trained", "learner_of", "train"]
+
+#: Added to the root of the squared gradients, as in the source's library. It matters: of a batch's mean loss the gradient
+#: of one row is as small as this, so that a smaller constant lets rare rows jump.
+_EPSILON = 1e-7
 
 Floats = npt.NDArray[np.float32]
 
@@ -67,7 +71,7 @@ def train(
     torch.manual_seed(seed)  # dropout
     n_users = start.size - 1
     tensors = build(recipe, n_users, n_items, seed=seed, images=images)
-    learner = _learner(recipe, tensors)
+    learner = learner_of(recipe, tensors)
     untaken = Untaken(start, item, n_items)
     user = np.repeat(np.arange(n_users), np.diff(start))
     each = 1 + recipe.negatives
@@ -107,7 +111,8 @@ def train(
     return Trained(kept, best_epoch, tuple(epochs))
 
 
-def _learner(recipe: NetworkRecipe, tensors: dict[str, Any]) -> Any:
+def learner_of(recipe: NetworkRecipe, tensors: dict[str, Any]) -> Any:
+    """Return the torch optimiser of a recipe; only embeddings decay."""
     import torch
 
     embeddings = [tensor for name, tensor in tensors.items() if name.startswith(("factors.", "perceptron."))]
@@ -115,10 +120,11 @@ def _learner(recipe: NetworkRecipe, tensors: dict[str, Any]) -> Any:
         tensor for name, tensor in tensors.items() if tensor.requires_grad and not any(tensor is e for e in embeddings)
     ]
     groups = [{"params": embeddings, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    kinds = {
-        "adagrad": torch.optim.Adagrad,
-        "adam": torch.optim.AdamW,  # Adam, where there is no weight decay
-        "rmsprop": torch.optim.RMSprop,
-        "sgd": torch.optim.SGD,
-    }
-    return kinds[recipe.learner](groups, lr=recipe.learning_rate)
+    rate, learners = recipe.learning_rate, torch.optim
+    if recipe.learner == "adam":  # decoupled from its weight decay; without decay it is Adam
+        return learners.AdamW(groups, lr=rate, eps=_EPSILON)
+    if recipe.learner == "rmsprop":
+        return learners.RMSprop(groups, lr=rate, alpha=0.9, eps=_EPSILON)
+    if recipe.learner == "adagrad":
+        return learners.Adagrad(groups, lr=rate, eps=_EPSILON)
+    return learners.SGD(groups, lr=rate)

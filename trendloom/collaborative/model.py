@@ -75,7 +75,7 @@ class CollaborativeModel:
 
     def score_pairs(self, users: Ints, items: Ints) -> Floats:
         """Return the scores of some items (B, C) for customers (B,): (B, C)."""
-        scores: Floats = np.einsum("bf,bcf->bc", self.user_dot[users], self.item_dot[items]) + self.item_bias[items]
+        scores: Floats = (self.item_dot[items] @ self.user_dot[users][:, :, None])[..., 0] + self.item_bias[items]
         if self.item_hidden.shape[1]:
             step = max(1, _HIDDEN_AT_ONCE // (max(items.shape[1], 1) * self.item_hidden.shape[1]))
             for low in range(0, len(scores), step):

@@ -13,7 +13,7 @@ from models.collaborative.negatives import Untaken
 @given(st.lists(st.sets(st.integers(0, 7), max_size=7), min_size=1, max_size=5))
 def test_the_untaken_items_are_all_there_in_order(taken: list[set[int]]) -> None:
     start = np.cumsum([0, *(len(mine) for mine in taken)])
-    item = np.array([one for mine in taken for one in reversed(sorted(mine))], np.int64)
+    item = np.array([one for mine in taken for one in sorted(mine, reverse=True)], np.int64)
     untaken = Untaken(start, item, 8)
     for user, mine in enumerate(taken):
         nth = np.arange(untaken.sizes[user])

@@ -18,7 +18,9 @@ from trendloom.collaborative.model_file import load_model, save_model
 
 pytestmark = [
     pytest.mark.vision,
-    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch: pip install 'trendloom[vision]'"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("torch") is None, reason="needs torch: pip install 'trendloom[vision]'"
+    ),
 ]
 
 USERS, ITEMS = 40, 30
