@@ -177,7 +177,7 @@ def weighted_rows(known: Interactions, position_decay: float) -> Any:
         from scipy import sparse
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            "Neighbours need the package scipy, which is not installed. Action: pip install scipy."
+            "Neighbours need the package scipy, which is not installed. Action: pip install 'trendloom[evaluation]'."
         ) from error
     user = known.user
     age = known.start[1:][user] - 1 - np.arange(known.item.size)

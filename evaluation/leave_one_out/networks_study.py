@@ -30,7 +30,7 @@ from trendloom.collaborative.model import CollaborativeModel
 from trendloom.errors import LogFormatError, MissingExtra
 from trendloom.logs.interactions import Interactions
 
-__all__ = ["Measured", "both_protocols", "fit_model", "questions_of", "train_and_measure"]
+__all__ = ["Measured", "both_protocols", "fit_model", "nearly_all", "questions_of", "train_and_measure"]
 
 #: Drawn with the seed of the questions, so that every model is asked the same; apart from the seed of training.
 _QUESTION_SEED = 99
@@ -154,7 +154,7 @@ def train_and_measure(
     )
     on_validation = both_protocols(model, validation)
     if refit:
-        known, inner = _nearly_all(split, validation, np.random.default_rng(seed))
+        known, inner = nearly_all(split, validation, np.random.default_rng(seed))
         model, _, _ = fit_model(
             known, recipe, seed=seed, images=images, choose_by=choose_by, validation=inner, progress=progress
         )
@@ -170,7 +170,7 @@ def train_and_measure(
     )
 
 
-def _nearly_all(split: Split, validation: Questions, rng: np.random.Generator) -> tuple[Interactions, Questions]:
+def nearly_all(split: Split, validation: Questions, rng: np.random.Generator) -> tuple[Interactions, Questions]:
     """Return the learnt items with the validation items of nine users in ten, and the questions of the tenth."""
     asked = rng.random(validation.users.size) < _CHOOSING
     added = split.validation.copy()

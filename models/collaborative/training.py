@@ -20,8 +20,8 @@ from models.collaborative.recipe import NetworkRecipe
 
 __all__ = ["Epoch", "Trained", "learner_of", "train"]
 
-#: Added to the root of the squared gradients, as in the source's library. It matters: of a batch's mean loss the gradient
-#: of one row is as small as this, so that a smaller constant lets rare rows jump.
+#: Added to the root of the squared gradients, as in the source's library. It matters: of a batch's mean loss the
+#: gradient of one row is as small as this, so that a smaller constant lets rare rows jump.
 _EPSILON = 1e-7
 
 Floats = npt.NDArray[np.float32]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,11 @@ class CollaborativeModel:
     def n_items(self) -> int:
         """Number of items, N."""
         return len(self.item_ids)
+
+    @cached_property
+    def user_number(self) -> Mapping[str, int]:
+        """Numbers of the customers by id."""
+        return {customer: number for number, customer in enumerate(self.user_ids)}
 
     def score_all(self, users: Ints) -> Floats:
         """Return the scores of all items for customers (B,): (B, N)."""
