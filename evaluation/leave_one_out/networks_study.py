@@ -24,7 +24,7 @@ from evaluation.leave_one_out.protocols import (
     rank_sampled,
 )
 from evaluation.leave_one_out.split import Split, leave_one_out
-from models.collaborative.recipe import NetworkRecipe
+from models.collaborative.recipe import SOURCE, NetworkRecipe
 from models.collaborative.training import Epoch, train
 from trendloom.collaborative.model import CollaborativeModel
 from trendloom.errors import LogFormatError, MissingExtra
@@ -109,6 +109,21 @@ def fit_model(
             **arrays,
         )
 
+    if recipe.kind == "neumf" and recipe.joined:
+        parts: list[CollaborativeModel] = []
+        steps: list[Epoch] = []
+        for part in (
+            replace(SOURCE["gmf"], factors=recipe.factors, factor_regs=recipe.factor_regs),
+            replace(SOURCE["mlp"], layers=recipe.layers, layer_regs=recipe.layer_regs),
+        ):
+            part_model, best_epoch, part_epochs = fit_model(
+                known, part, seed=seed, choose_by=choose_by, validation=validation, progress=progress
+            )
+            parts.append(part_model)
+            steps += part_epochs
+        told = {"recipe": asdict(recipe), "seed": seed, "interactions": int(known.item.size)}
+        both = replace(parts[0].joined(parts[1], recipe.joined), provenance=told)
+        return both.with_popularity(recipe.popularity), best_epoch, tuple(steps)
     rank = rank_sampled if choose_by == "sampled" else rank_in_full
     try:
         trained = train(
@@ -128,7 +143,7 @@ def fit_model(
             f"Training a network needs the package {error.name}, which is not installed. "
             "Action: pip install 'trendloom[vision]'."
         ) from error
-    return model_of(trained.arrays), trained.best_epoch, trained.epochs
+    return model_of(trained.arrays).with_popularity(recipe.popularity), trained.best_epoch, trained.epochs
 
 
 def train_and_measure(

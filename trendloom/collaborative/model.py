@@ -7,7 +7,7 @@ It trains nothing and opens no file. Read next: :mod:`trendloom.collaborative.mo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -64,6 +64,30 @@ class CollaborativeModel:
     def user_number(self) -> Mapping[str, int]:
         """Numbers of the customers by id."""
         return {customer: number for number, customer in enumerate(self.user_ids)}
+
+    def with_popularity(self, weight: float) -> CollaborativeModel:
+        """Return the model with weight · log(1 + customers who took it) added to each item's score."""
+        counts = np.bincount(self.taken, minlength=self.n_items)
+        return replace(self, item_bias=(self.item_bias + weight * np.log1p(counts)).astype(np.float32))
+
+    def joined(self, other: CollaborativeModel, weight: float) -> CollaborativeModel:
+        """Return one NeuMF whose logits are a GMF's (this one) plus ``weight`` times an MLP's (the other).
+
+        Both must know the same customers and items; ``ValueError`` otherwise.
+        """
+        if self.user_ids != other.user_ids or self.item_ids != other.item_ids:
+            raise ValueError("the two models know other customers or items")
+        if self.item_hidden.shape[1] or other.item_dot.shape[1]:
+            raise ValueError("a product part is joined with a hidden part, in this order")
+        return replace(
+            self,
+            kind="neumf",
+            item_bias=(self.item_bias + weight * other.item_bias).astype(np.float32),
+            user_hidden=other.user_hidden,
+            item_hidden=other.item_hidden,
+            layers=other.layers,
+            out=(weight * other.out).astype(np.float32),
+        )
 
     def score_all(self, users: Ints) -> Floats:
         """Return the scores of all items for customers (B,): (B, N)."""
