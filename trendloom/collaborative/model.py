@@ -21,6 +21,8 @@ Ints = npt.NDArray[np.int64]
 
 #: Hidden values computed at a time: 8 M are 32 MB.
 _HIDDEN_AT_ONCE = 8_388_608
+#: The same with one hidden layer: 128 K are half a MB, which a processor keeps at hand.
+_SHALLOW_AT_ONCE = 131_072
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,27 @@ class CollaborativeModel:
     def score_vectors(self, dot: Floats, hidden: Floats) -> Floats:
         """Return the scores of all items for customers given by their vectors (B, F) and (B, H): (B, N)."""
         scores: Floats = dot @ self.item_dot.T + self.item_bias
-        if self.item_hidden.shape[1]:
+        if self.item_hidden.shape[1] and not self.layers:
+            self._add_shallow(scores, hidden)
+        elif self.item_hidden.shape[1]:
             step = max(1, _HIDDEN_AT_ONCE // (self.n_items * self.item_hidden.shape[1]))
             for low in range(0, len(scores), step):
                 part = hidden[low : low + step]
                 scores[low : low + step] += self._deep(part[:, None, :] + self.item_hidden)
         return scores
+
+    def _add_shallow(self, scores: Floats, hidden: Floats) -> None:
+        """Add one hidden layer's part (B, H) to all scores (B, N), unit by unit and few users at a time."""
+        items = np.ascontiguousarray(self.item_hidden.T)  # (H, N)
+        step = max(1, _SHALLOW_AT_ONCE // self.n_items)
+        for low in range(0, len(scores), step):
+            part = hidden[low : low + step]
+            room = np.empty((len(part), self.n_items), np.float32)
+            for unit, weight in enumerate(self.out):
+                np.add(part[:, unit, None], items[unit], out=room)
+                np.maximum(room, 0.0, out=room)
+                room *= weight
+                scores[low : low + step] += room
 
     def score_pairs(self, users: Ints, items: Ints) -> Floats:
         """Return the scores of some items (B, C) for customers (B,): (B, C)."""
