@@ -46,7 +46,8 @@ class Trained:
     A past item weighs .95^place * .7^days, as in item-kNN. The model is trained when a day's first list is asked for,
     on the baskets of the days before that are learnt by then; ``every_ms`` shorter than a day trains more often, on
     what was bought until that part of the day began. Items that the model does not know are listed only as popular
-    ones (half-life a day, live), which take the places that it leaves free, all of them for new customers.
+    ones (half-life a day, live), which take the places that it leaves free, all of them for new customers; without
+    ``fill`` nobody does.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Trained:
         history_length: int = 20,
         position_decay: float = 0.95,
         day_decay: float = 0.7,
+        fill: bool = True,
     ) -> None:
         self.name = name
         self._ground = ground
         self._train = train
         self._every_ms = every_ms
         self._length = history_length
+        self._fill = fill
         self._decays = (position_decay, day_decay)
         self._rng = ground.generator(name)
         self._learnt: list[Purchases] = []
@@ -101,7 +104,7 @@ class Trained:
             for start in range(0, asked.size, _ROWS):
                 row = asked[start : start + _ROWS]
                 lists[row] = self._best(np.maximum(column[row], 0), known[row], barred[row], k)
-        return filled(lists, self._popular.ranking(), barred)
+        return filled(lists, self._popular.ranking(), barred) if self._fill else lists
 
     def _best(self, column: Ints, weight: Floats, barred: Ints, k: int) -> Ints:
         if self._model is None:
