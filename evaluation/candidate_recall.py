@@ -210,6 +210,15 @@ def share_out(
         shares[name] = share
 
 
+def _needs(found: Found, shares: Mapping[str, int], days: Sequence[int]) -> dict[str, float]:
+    """Return how much recall the union loses, nobody taking its place, without each of its sources."""
+    whole = union_recall(found, shares, days)[0]
+    return {
+        left: round(whole - union_recall(found, {name: shares[name] for name in shares if name != left}, days)[0], 4)
+        for left in shares
+    }
+
+
 def _report(found: Found, day: int, sizes: Sequence[int]) -> dict[str, Any]:
     days = np.concatenate(found.day)
     others = sorted(set(days.tolist()) - {day})
@@ -232,6 +241,7 @@ def _report(found: Found, day: int, sizes: Sequence[int]) -> dict[str, Any]:
                 "recall, chosen on": round(chosen[0], 4),
                 "recall, others": round(elsewhere[0], 4),
                 "candidates": [round(chosen[1], 1), round(elsewhere[1], 1)],
+                "lost without": _needs(found, shares, others or [day]),
             }
     everything = dict.fromkeys(found.rank, max(KS))
     report["unions"]["all of all"] = {

@@ -167,3 +167,4 @@ def test_the_command_prints_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert set(report["sources"]) == set(SOURCES)
     assert report["sources"]["popularity"]["others"][-1] > 0.5  # 200 candidates of 40 items
     assert 0 < report["unions"]["all of all"]["recall, others"] <= 1
+    assert all(lost >= 0 for lost in report["unions"]["untrained, 50"]["lost without"].values())

@@ -21,7 +21,7 @@ OUTFITS, PIECES, NEEDS = 8, 5, "needs the extra evaluation: pip install 'trendlo
 
 def purchases(rng: np.random.Generator, customers: int, *, day: int = 0) -> Purchases:
     """Each customer buys three pieces of one outfit, and one time in four something else."""
-    rows = []
+    rows: list[tuple[int, int]] = []
     for customer in range(customers):
         outfit = int(rng.integers(OUTFITS))
         rows.extend((customer, outfit * PIECES + piece) for piece in rng.permutation(PIECES)[:3].tolist())
