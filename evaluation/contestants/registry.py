@@ -30,6 +30,8 @@ class Entrant:
     needs_photos: bool = False
     #: part of an evaluation where nobody says otherwise: everything that needs no training
     standard: bool = True
+    #: whether purchases of the day change its lists by more than the customer's own history: else it is not frozen
+    live: bool = True
 
 
 def _compiled() -> bool:
@@ -112,12 +114,12 @@ def _trained(family: str, *, every_ms: int = DAY_MS) -> Factory:
 
 
 CONTESTANTS: Mapping[str, Entrant] = {
-    "random": Entrant(_random, "sold items, drawn at random"),
+    "random": Entrant(_random, "sold items, drawn at random", live=False),
     "popularity": Entrant(_popularity(None), "what sold most so far"),
     "popularity-6h": Entrant(_popularity(21_600.0), "what sold most, each sale halved every 6 hours"),
     "popularity-1d": Entrant(_popularity(86_400.0), "what sold most, each sale halved every day"),
     "popularity-7d": Entrant(_popularity(604_800.0), "what sold most, each sale halved every week"),
-    "repurchase": Entrant(_repurchase(fill_half_life_s=None), "what the customer bought on earlier days"),
+    "repurchase": Entrant(_repurchase(fill_half_life_s=None), "what the customer bought on earlier days", live=False),
     "repurchase-popularity": Entrant(
         _repurchase(fill_half_life_s=86_400.0), "what the customer bought on earlier days, then what sold most"
     ),
@@ -126,10 +128,18 @@ CONTESTANTS: Mapping[str, Entrant] = {
     "item-knn-root": Entrant(_item_knn(shrinkage=5.0, exponent=0.5), "what others bought with it: C_ij / (n_i + 5)^.5"),
     "item-knn-cosine": Entrant(_item_knn(cosine=True), "what others bought with it: C_ij / sqrt(n_i n_j)"),
     "visual": Entrant(
-        _visual(last_only=False), "what looks like the customer's items", needs_catalogue=True, needs_photos=True
+        _visual(last_only=False),
+        "what looks like the customer's items",
+        needs_catalogue=True,
+        needs_photos=True,
+        live=False,
     ),
     "visual-last": Entrant(
-        _visual(last_only=True), "what looks like the latest item", needs_catalogue=True, needs_photos=True
+        _visual(last_only=True),
+        "what looks like the latest item",
+        needs_catalogue=True,
+        needs_photos=True,
+        live=False,
     ),
     "paper": Entrant(_preset("paper"), "the live path with the preset paper", needs_catalogue=True),
     "balanced": Entrant(_preset("balanced"), "the live path with the preset balanced", needs_catalogue=True),
