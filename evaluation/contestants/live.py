@@ -21,7 +21,7 @@ from trendloom.events import SCHEMA_VERSION, PurchaseRecord, decode_purchases
 from trendloom.refresh.refresher import Applied, Refresher
 from trendloom.refresh.scorer import ListRules
 from trendloom.relevance.presets import Preset
-from trendloom.state.columns import Arrivals
+from trendloom.state.columns import Arrivals, Span
 from trendloom.state.in_process import InProcessStore
 from trendloom.state.rules import StateRules
 from trendloom.state.store import Partition
@@ -126,12 +126,8 @@ class Live:
         numbers = await self._refresher.number([record.item_id for record in records])
         offsets = range(self._offset, self._offset + len(records))
         self._offset += len(records)
-        applied = await self._refresher.begin(
-            self._partition,
-            Arrivals(offsets, records, numbers),
-            first_offset=offsets.start,
-            last_offset=offsets.stop - 1,
-        )
+        span = Span(self._partition, offsets.start, offsets.stop - 1, len(records))
+        applied = await self._refresher.begin(Arrivals(offsets, records, numbers, [span]))
         await applied.written()
         return applied
 
