@@ -126,14 +126,12 @@ class Live:
         numbers = await self._refresher.number([record.item_id for record in records])
         offsets = range(self._offset, self._offset + len(records))
         self._offset += len(records)
-        applied = await self._refresher.begin(
+        return await self._refresher.apply(
             self._partition,
             Arrivals(offsets, records, numbers),
             first_offset=offsets.start,
             last_offset=offsets.stop - 1,
         )
-        await applied.written()
-        return applied
 
     def _encoded(self, batch: Purchases) -> list[bytes]:
         """Return the records that a replay would send."""
