@@ -28,6 +28,7 @@ from trendloom.relevance.standing import Standing
 from trendloom.relevance.top_k import TopK
 from trendloom.relevance.transitions import Transitions
 from trendloom.state.columns import Listings
+from trendloom.state.customer import padded_entries
 from trendloom.state.mirror import Mirror
 from trendloom.state.rules import LANDMARK_MS, StateRules
 
@@ -202,8 +203,11 @@ class Scorer:
             standing=self.stand(),
         )
 
-    def next_baskets(self, query: Query, k: int) -> TopK:
-        """Return the top-k of customers who have bought nothing yet that day."""
+    def next_baskets(self, tails: list[bytes], at_ms: Ints, k: int) -> TopK:
+        """Return the top-k of customers, by their packed histories (B,), who have bought nothing yet that day."""
+        nothing, nobody = np.zeros(len(tails)), np.full(len(tails), -1, np.int64)
+        entries = padded_entries(tails, self._rules.history_length)
+        query = self.question(entries, nobody, at_ms, trendiness=nothing, percentile=nothing)
         eligible = None if self._withdrawn is None else ~self._withdrawn
         return next_baskets(query, self._features, self._dynamics, self.stand(), k=k, eligible=eligible)
 
