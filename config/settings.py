@@ -325,6 +325,53 @@ class ListsSettings(_Group):
         description="What becomes of a purchase whose item the catalogue does not know: set aside, or counted without "
         "visual parts. Default: an unknown item usually is a sender's mistake.",
     )
+    product_limit: int = Field(
+        0,
+        ge=0,
+        le=200,
+        description="At most so many variants of one product in a list; 0 is no cap. Default: none, since the next "
+        "purchase often is another colour of the last.",
+    )
+    type_limit: int = Field(
+        0,
+        ge=0,
+        le=200,
+        description="At most so many items of one category in a list; 0 is no cap. Default: none, since customers "
+        "often buy several of a kind.",
+    )
+    complement_items: int = Field(
+        0,
+        ge=0,
+        le=200,
+        description="At least so many places of a list for other categories than that of the item just bought, where "
+        "there are enough. Default: none, what goes together is in the scores already.",
+    )
+    diversity_weight: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="What an entry loses for being like those above it, as a share of the best score; 0 is nothing. "
+        "Default: none, docs/list-rules.md shows what it costs.",
+    )
+    pool_items: int = Field(
+        50,
+        ge=10,
+        le=500,
+        description="How many of a customer's best items these rules and the availability choose among. Default: "
+        "enough for ten places, and little work.",
+    )
+    availability_file: str = Field(
+        "",
+        description='JSON file of what may be listed now, which a running worker follows: {"never": [...]}, '
+        '{"only": [...]} or both, item ids. Default: empty, everything may be.',
+    )
+    availability_look_every_s: float = Field(
+        1.0,
+        gt=0,
+        le=3_600,
+        description="Seconds between looks for a change of the availability file. Default: what is sold out disappears "
+        "within a second, and a look costs one file status.",
+    )
     weights: dict[str, float] = Field(
         default_factory=dict,
         description="Weights of parts that replace the preset's, such as { gender = 0.2, visual = 0.5 }; "

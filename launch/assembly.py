@@ -21,6 +21,7 @@ from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.catalogue.garment import Catalogue
 from trendloom.errors import SettingsError
 from trendloom.refresh import ListRules, Refresher
+from trendloom.relevance.arrangement import Arrangement
 from trendloom.relevance.presets import PRESETS
 from trendloom.state.on_redis import RedisStore, connect
 from trendloom.state.rules import StateRules
@@ -73,9 +74,21 @@ def list_rules(settings: Settings) -> ListRules:
         raise SettingsError(
             f"There is no preset {lists.preset!r}. Action: set lists.preset to one of {', '.join(sorted(PRESETS))}."
         )
-    preset = PRESETS[lists.preset].weighing(lists.weights)
-    new = {"new_items": lists.new_items, "new_below": lists.new_below}
-    return ListRules(preset, lists.top_k, lists.exclude_other_views, **new)
+    return ListRules(
+        PRESETS[lists.preset].weighing(lists.weights),
+        lists.top_k,
+        lists.exclude_other_views,
+        Arrangement(
+            per_product=lists.product_limit,
+            per_type=lists.type_limit,
+            complements=lists.complement_items,
+            diversity=lists.diversity_weight,
+            pool=lists.pool_items,
+        ),
+        changing_availability=bool(lists.availability_file),
+        new_items=lists.new_items,
+        new_below=lists.new_below,
+    )
 
 
 def catalogue_path(settings: Settings) -> Path:
