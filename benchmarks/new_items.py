@@ -103,7 +103,7 @@ def main() -> None:
     }
     for preset, choices in (("balanced", ((0, 1), (1, 1), (2, 1), (1, 5))), ("paper", ((0, 1), (1, 1)))):
         for places, new_below in choices:
-            name = f"{places} places, new below {new_below}" if places else "no places"
+            name = f"{places} {'place' if places == 1 else 'places'}, new below {new_below}" if places else "no places"
             told["presets"].setdefault(preset, {})[name] = measure(catalogue, log, preset, places, new_below)
             print(preset, name, told["presets"][preset][name], flush=True)
     given.out.parent.mkdir(parents=True, exist_ok=True)
