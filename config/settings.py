@@ -295,6 +295,19 @@ class ListsSettings(_Group):
         "published formula.",
     )
     top_k: int = Field(10, ge=1, le=200, description="Items in a list. Default: what fits a page and a phone.")
+    new_items: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="At least so many places of each list for new items that look like what was just bought. Default: "
+        "0, a new item has to win its place; docs/relevance.md tells what a place costs.",
+    )
+    new_below: int = Field(
+        1,
+        ge=1,
+        le=1_000,
+        description="An item is new until it was bought so many times. Default: until its first sale.",
+    )
     exclude_other_views: bool = Field(
         default=True,
         description="Whether other photos of the garment just bought stay out of the list. Default: nobody wants the "

@@ -87,8 +87,12 @@ class LightLoop:
         *,
         k: int = 10,
         exclude_other_views: bool = True,
+        arrange: Callable[[TopK, Query], TopK] | None = None,
     ) -> TopK | None:
-        """Remember the batch's purchases, return their lists (None without a preset), then learn from the batch."""
+        """Remember the batch's purchases, return their lists (None without a preset), then learn from the batch.
+
+        ``arrange`` may change the lists, while the items are as they were at the start of the batch.
+        """
         query = self.remember(customer, item, at_ms)
         top = None
         if preset is not None:
@@ -103,6 +107,8 @@ class LightLoop:
                 exclude_other_views=exclude_other_views,
                 standing=standing,
             )
+            if arrange is not None:
+                top = arrange(top, query)
             self.recommend_s += self.clock_s() - began_s
         self.learn(query)
         return top

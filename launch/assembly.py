@@ -87,6 +87,8 @@ def list_rules(settings: Settings) -> ListRules:
             pool=lists.pool_items,
         ),
         changing_availability=bool(lists.availability_file),
+        new_items=lists.new_items,
+        new_below=lists.new_below,
     )
 
 

@@ -18,8 +18,10 @@ from trendloom.candidates import recommend
 from trendloom.catalogue.garment import Catalogue
 from trendloom.refresh.assortment import features_by_number
 from trendloom.refresh.availability import EVERYTHING, Availability
+from trendloom.refresh.next_basket import next_baskets
 from trendloom.relevance.arrangement import DIVERSITY, Arrangement, arranged
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
+from trendloom.relevance.newcomers import with_newcomers
 from trendloom.relevance.presets import Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.standing import Standing
@@ -60,6 +62,9 @@ class ListRules:
     arrangement: Arrangement = field(default_factory=Arrangement)
     #: Whether some items may not be listed at times; lists are then chosen among more candidates.
     changing_availability: bool = False
+    #: At least so many places are for items of which fewer than so many were bought, as far as neighbours are.
+    new_items: int = 0
+    new_below: int = 1
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -156,6 +161,23 @@ class Scorer:
         return self._percentile[items]
 
     def top_k(self, query: Query) -> TopK:
+        """Return the list of each purchase: its top-k, with the places that are kept for new items."""
+        top, rules = self._best(query), self._list_rules
+        if not rules.new_items:
+            return top
+        return with_newcomers(
+            top,
+            query,
+            self._features,
+            self._dynamics.purchases,
+            places=rules.new_items,
+            sold_fewer_than=rules.new_below,
+            visual_weight=rules.preset.weights.get("visual", 0.0),
+            exclude_other_views=rules.exclude_other_views,
+            withdrawn=self._withdrawn,
+        )
+
+    def _best(self, query: Query) -> TopK:
         """Return the top-k of each purchase."""
         rules = self._list_rules
         if self._ranker is None:
@@ -179,6 +201,11 @@ class Scorer:
             eligible=None if self._withdrawn is None else ~self._withdrawn,
             standing=self.stand(),
         )
+
+    def next_baskets(self, query: Query, k: int) -> TopK:
+        """Return the top-k of customers who have bought nothing yet that day."""
+        eligible = None if self._withdrawn is None else ~self._withdrawn
+        return next_baskets(query, self._features, self._dynamics, self.stand(), k=k, eligible=eligible)
 
     def _refilled(self, kept: TopK, top: TopK, query: Query) -> TopK:
         """Return the lists; those that lost so many items that they are too short are made anew without these.

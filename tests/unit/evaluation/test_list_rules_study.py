@@ -7,7 +7,7 @@ import pytest
 from evaluation.list_rules_study import RULES, Rows, judged, main, slices_of, with_new_items
 from tests.small_shop import shop
 from trendloom.catalogue.build import BuildOptions, build_catalogue
-from trendloom.catalogue.table import Columns
+from trendloom.catalogue.columns import Columns
 from trendloom.relevance.top_k import TopK
 
 

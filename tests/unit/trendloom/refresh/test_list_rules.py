@@ -6,9 +6,7 @@ import asyncio
 from collections import Counter
 
 import pytest
-
-from tests.small_shop import START_MS
-from tests.unit.trendloom.refresh.test_refresher import (
+from refreshing import (
     CATALOGUE,
     RULES,
     STORES,
@@ -19,6 +17,8 @@ from tests.unit.trendloom.refresh.test_refresher import (
     made_log,
     one,
 )
+
+from tests.small_shop import START_MS
 from trendloom.events import Purchase
 from trendloom.refresh import ListRules, Refresher
 from trendloom.refresh.availability import Availability
@@ -47,7 +47,8 @@ async def opened(rules: ListRules, *, compiled: bool) -> Refresher:
 
 
 async def lists_of(refresher: Refresher, log: list[Purchase], first: int = 0) -> list[Listing]:
-    return listed(refresher, await applied(refresher, log, first))
+    found: list[Listing] = listed(refresher, await applied(refresher, log, first))
+    return found
 
 
 def items_of(lists: list[Listing]) -> list[list[str]]:
