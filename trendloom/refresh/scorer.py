@@ -116,6 +116,7 @@ class Scorer:
         self._ranker: Ranker | None = None
         self._features: ItemFeatures
         self._availability = EVERYTHING
+        self._named = 0
         self._withdrawn: npt.NDArray[np.bool_] | None = None
         self._dynamics: ItemDynamics
         mirror.on_pairs = self._learn
@@ -181,6 +182,8 @@ class Scorer:
     def _best(self, query: Query) -> TopK:
         """Return the top-k of each purchase."""
         rules = self._list_rules
+        if self._availability.limits and self._named != len(self._mirror.ids):
+            self._withdrawn = self._find_withdrawn(self._features.size)  # an item that it names may be known by now
         if self._ranker is None:
             top = self._recommend(query)
         else:
@@ -308,6 +311,7 @@ class Scorer:
         gone = [known[item_id] for item_id in (told if isinstance(told, list) else []) if item_id in known]
         if not gone and not self._availability.limits:
             return None
+        self._named = len(self._mirror.ids)
         withdrawn = self._availability.denied(known, room)
         withdrawn[gone] = True
         return withdrawn
