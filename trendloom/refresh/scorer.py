@@ -65,7 +65,7 @@ class ListRules:
     changing_availability: bool = False
     #: At least so many places are for items of which fewer than so many were bought, as far as neighbours are.
     new_items: int = 0
-    new_below: int = 1
+    new_item_limit: int = 1
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -173,7 +173,7 @@ class Scorer:
             self._features,
             self._dynamics.purchases,
             places=rules.new_items,
-            sold_fewer_than=rules.new_below,
+            sold_fewer_than=rules.new_item_limit,
             visual_weight=rules.preset.weights.get("visual", 0.0),
             exclude_other_views=rules.exclude_other_views,
             withdrawn=self._withdrawn,
