@@ -103,7 +103,8 @@ def main() -> None:
     }
     for preset, choices in (("balanced", ((0, 1), (1, 1), (2, 1), (1, 5))), ("paper", ((0, 1), (1, 1)))):
         for places, new_item_limit in choices:
-            name = (
+            kept = f"{places} {'place' if places == 1 else 'places'}, new below {new_item_limit}"
+            name = kept if places else "no places"
                 f"{places} {'place' if places == 1 else 'places'}, new below {new_item_limit}"
                 if places
                 else "no places"
