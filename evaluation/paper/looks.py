@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.paper.garments import Garments
-from trendloom.catalogue.build import isolation_of
 from trendloom.catalogue.embedding import Embedder
+from trendloom.catalogue.looking import isolation_of
 from trendloom.catalogue.photo_stage import PhotoIsolator, look_at_photos
 from trendloom.catalogue.photos import PhotoSource
 from trendloom.catalogue.unfinished import Unfinished

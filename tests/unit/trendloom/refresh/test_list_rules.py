@@ -6,9 +6,7 @@ import asyncio
 from collections import Counter
 
 import pytest
-
-from tests.small_shop import START_MS
-from tests.unit.trendloom.refresh.test_refresher import (
+from refreshing import (
     CATALOGUE,
     RULES,
     STORES,
@@ -19,6 +17,8 @@ from tests.unit.trendloom.refresh.test_refresher import (
     made_log,
     one,
 )
+
+from tests.small_shop import START_MS
 from trendloom.events import Purchase
 from trendloom.refresh import ListRules, Refresher
 from trendloom.refresh.availability import Availability
@@ -47,7 +47,8 @@ async def opened(rules: ListRules, *, compiled: bool) -> Refresher:
 
 
 async def lists_of(refresher: Refresher, log: list[Purchase], first: int = 0) -> list[Listing]:
-    return listed(refresher, await applied(refresher, log, first))
+    found: list[Listing] = listed(refresher, await applied(refresher, log, first))
+    return found
 
 
 def items_of(lists: list[Listing]) -> list[list[str]]:
@@ -95,17 +96,22 @@ def test_where_few_may_be_listed_these_are(compiled: bool) -> None:
 
 
 @WAYS
-def test_an_item_that_is_met_later_is_denied_too(compiled: bool) -> None:
-    stranger = [Purchase.model_validate({**one(n, f"c{n}").model_dump(), "item_id": "stranger"}) for n in range(5)]
-    with_it = [one(50 + n, f"c{n}", 7) for n in range(5)]
+def test_items_that_are_met_later_are_denied_too_one_after_the_other(compiled: bool) -> None:
+    """The first new item makes room for many; those after it only get their numbers."""
+
+    def sold_together(stranger: str, first: int) -> list[Purchase]:
+        with_it = [one(first + n, f"{stranger}-{n}") for n in range(5)]
+        strange = [Purchase.model_validate({**sold.model_dump(), "item_id": stranger}) for sold in with_it]
+        return [*strange, *(one(first + 50 + n, f"{stranger}-{n}", 7) for n in range(5))]
 
     async def check() -> None:
         refresher = await opened(rules(changing=True), compiled=compiled)
-        await refresher.allow(Availability(frozenset({"stranger"})))
-        await lists_of(refresher, [*stranger, *with_it])
-        found = items_of(await lists_of(refresher, [one(99, "ann", 7)], 10))[0]
-        assert found
-        assert "stranger" not in found
+        await refresher.allow(Availability(frozenset({"strange-0", "strange-2"})))
+        for number in range(4):
+            await lists_of(refresher, sold_together(f"strange-{number}", 1000 * number), 10 * number)
+        found = items_of(await lists_of(refresher, [one(9999, "ann", 7)], 40))[0]
+        assert set(found) & {"strange-1", "strange-3"} == {"strange-1", "strange-3"}
+        assert not set(found) & {"strange-0", "strange-2"}
 
     asyncio.run(check())
 
