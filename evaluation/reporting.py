@@ -63,7 +63,7 @@ def evaluate(
 
     Raises InputError for a model or a baseline that is not there, LogFormatError for a log that cannot be used.
     """
-    began_s = time.perf_counter()
+    began_s, began_cpu_s = time.perf_counter(), time.process_time()
     runs, logs = [], []
     for seed in plan.seeds:
         log = read_log(plan.log, plan.columns, seed=seed, to_ms=plan.to_ms)
@@ -90,8 +90,8 @@ def evaluate(
     report = figures_of(runs, baseline=plan.baseline, draws=plan.draws, window=plan.window)
     for name, cost in report["models"].items():
         cost["says"] = CONTESTANTS[name.removesuffix(FROZEN)].says
-    seconds = time.perf_counter() - began_s
-    return {"about": _about(plan, catalogue, logs, seconds), **report}
+    seconds, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
+    return {"about": _about(plan, catalogue, logs, seconds, cpu_s), **report}
 
 
 def _told(watch: Watcher, seed: int, size: int, done: int) -> None:
@@ -115,7 +115,9 @@ def _contestants(names: Sequence[str], ground: Ground, open_models: ExitStack, *
     return made
 
 
-def _about(plan: Plan, catalogue: Catalogue | None, logs: Sequence[PurchaseLog], seconds: float) -> dict[str, Any]:
+def _about(
+    plan: Plan, catalogue: Catalogue | None, logs: Sequence[PurchaseLog], seconds: float, cpu_s: float
+) -> dict[str, Any]:
     log = logs[0]
     if not len(log):
         raise InputError("The log holds no purchase. Action: choose another time.")
@@ -137,6 +139,7 @@ def _about(plan: Plan, catalogue: Catalogue | None, logs: Sequence[PurchaseLog],
         "baseline": plan.baseline,
         "bootstrap draws": plan.draws,
         "seconds": round(seconds, 1),
+        "CPU seconds": round(cpu_s, 1),
         "times faster than real time": round(days * 86_400 * len(plan.seeds) / seconds, 1),
         "peak memory GB": round(peak / (1e9 if sys.platform == "darwin" else 1e6), 2),
     }

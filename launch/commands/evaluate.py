@@ -172,6 +172,7 @@ def _show(report: dict[str, Any]) -> None:
             table.add_row(name, f"{told[hit]['value']:.4f}", bounds, *values, *compared)
         Console(width=None if sys.stdout.isatty() else 150).print(table)
     typer.echo(
-        f"{about['purchases']} purchases, {about['seconds']} s, {about['times faster than real time']} times faster "
+        f"{about['purchases']} purchases, {about['seconds']} s ({about['CPU seconds']} s of CPU), "
+        f"{about['times faster than real time']} times faster "
         f"than real time, {about['peak memory GB']} GB"
     )
