@@ -21,6 +21,8 @@ from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.catalogue.garment import Catalogue
 from trendloom.errors import SettingsError
 from trendloom.refresh import ListRules, Refresher
+from trendloom.refresh.availability import read_availability
+from trendloom.relevance.arrangement import Arrangement
 from trendloom.relevance.presets import PRESETS
 from trendloom.state.on_redis import RedisStore, connect
 from trendloom.state.rules import StateRules
@@ -73,7 +75,21 @@ def list_rules(settings: Settings) -> ListRules:
         raise SettingsError(
             f"There is no preset {lists.preset!r}. Action: set lists.preset to one of {', '.join(sorted(PRESETS))}."
         )
-    return ListRules(PRESETS[lists.preset].weighing(lists.weights), lists.top_k, lists.exclude_other_views)
+    return ListRules(
+        PRESETS[lists.preset].weighing(lists.weights),
+        lists.top_k,
+        lists.exclude_other_views,
+        Arrangement(
+            per_product=lists.product_limit,
+            per_type=lists.type_limit,
+            complements=lists.complement_items,
+            diversity=lists.diversity_weight,
+            pool=lists.pool_items,
+        ),
+        changing_availability=bool(lists.availability_file),
+        new_items=lists.new_items,
+        new_item_limit=lists.new_item_limit,
+    )
 
 
 def catalogue_path(settings: Settings) -> Path:
@@ -113,7 +129,10 @@ async def seed_initial_popularity(settings: Settings, counts: Mapping[str, float
 async def open_refresher(
     settings: Settings, store: RedisStore, catalogue: Catalogue, *, compiled: bool = False
 ) -> Refresher:
-    """Return a refresher with its items read from the store; ``compiled`` lists need :func:`can_compile`."""
+    """Return a refresher with its items read from the store; ``compiled`` lists need :func:`can_compile`.
+
+    Raises CatalogueError for an availability file that cannot be used.
+    """
     refresher = Refresher(
         store,
         catalogue,
@@ -126,6 +145,8 @@ async def open_refresher(
         compiled=compiled,
     )
     await refresher.open(clock_ms())
+    if settings.lists.availability_file:
+        await refresher.allow(read_availability(Path(settings.lists.availability_file)))
     return refresher
 
 

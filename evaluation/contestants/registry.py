@@ -6,12 +6,13 @@ Factories import what is heavy when they are called, so listing the names costs 
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from evaluation.contestant import Contestant, Ground
+from evaluation.contestant import DAY_MS, Contestant, Ground
 from trendloom.errors import InputError
 
 __all__ = ["CONTESTANTS", "Entrant", "Factory", "build", "standard"]
@@ -100,6 +101,18 @@ def _preset(preset: str) -> Factory:
     return made
 
 
+def _trained(family: str, *, every_ms: int = DAY_MS) -> Factory:
+    """Return a factory of a contestant that is trained every day by ``train_<family>`` of the module ``<family>``."""
+
+    def made(name: str, ground: Ground) -> Contestant:
+        from evaluation.contestants.trained import Trained
+
+        module = importlib.import_module(f"evaluation.contestants.{family}")
+        return Trained(name, ground, getattr(module, f"train_{family}"), every_ms=every_ms)
+
+    return made
+
+
 CONTESTANTS: Mapping[str, Entrant] = {
     "random": Entrant(_random, "sold items, drawn at random", live=False),
     "popularity": Entrant(_popularity(None), "what sold most so far"),
@@ -130,6 +143,13 @@ CONTESTANTS: Mapping[str, Entrant] = {
     ),
     "paper": Entrant(_preset("paper"), "the live path with the preset paper", needs_catalogue=True),
     "balanced": Entrant(_preset("balanced"), "the live path with the preset balanced", needs_catalogue=True),
+    "als": Entrant(_trained("als"), "implicit ALS of the earlier days, the history folded in", standard=False),
+    "als-1h": Entrant(
+        _trained("als", every_ms=3_600_000), "the same, trained every hour of the earlier hours", standard=False
+    ),
+    "bpr": Entrant(_trained("bpr"), "BPR of the earlier days, the history's factors added up", standard=False),
+    "ease": Entrant(_trained("ease"), "EASE of the earlier days, 100 neighbours an item", standard=False),
+    "item2vec": Entrant(_trained("item2vec"), "skip-gram of the earlier days, the basket as window", standard=False),
 }
 
 

@@ -18,7 +18,9 @@ import numpy.typing as npt
 
 from trendloom.catalogue.garment import Catalogue
 from trendloom.errors import CatalogueError, InputError, StateLost
+from trendloom.refresh.availability import Availability
 from trendloom.refresh.lists import encode_lists
+from trendloom.refresh.progress import Progress
 from trendloom.refresh.scorer import ListRules, Scorer
 from trendloom.relevance.top_k import TopK
 from trendloom.state.columns import Arrival, Arrivals, Listings, Span
@@ -91,9 +93,7 @@ class Refresher:
         self._followed_at_s = monotonic()
         self.mirror = Mirror(state_rules, capacity=max(1024, 2 * len(catalogue)), compiled=compiled)
         self.epoch = -1
-        self._applied: dict[Partition, int] = {}
-        self._unforgotten: dict[Partition, list[int]] = {}
-        self._committed: dict[Partition, int] = {}
+        self._progress = Progress()
         self._doubtful = False
         #: Held while lists are made beside the event loop, and by whoever changes what they are made from.
         self._items = asyncio.Lock()
@@ -136,7 +136,8 @@ class Refresher:
         if self._store.joins_partitions:
             self._fold_joined = prepare_joined
         preset = self._list_rules.preset
-        self._encoder = ListEncoder(preset.parts, preset=preset.name, catalogue=self.catalogue.fingerprint)
+        names = self._list_rules.part_names
+        self._encoder = ListEncoder(names, preset=preset.name, catalogue=self.catalogue.fingerprint)
         nobody = padded_entries([], self._rules.history_length)
         nothing, none = np.empty(0, np.int64), np.empty(0)
         self._scorer.top_k(self._scorer.question(nobody, nothing, nothing, trendiness=none, percentile=none))
@@ -158,25 +159,28 @@ class Refresher:
             if self._encoder is not None:
                 self._encoder = self._encoder.of(catalogue.fingerprint)
 
+    async def allow(self, availability: Availability) -> None:
+        """List only what may be listed from now on, between two batches; it counts from the next list."""
+        async with self._items:
+            self._scorer.allow(availability)
+
     async def assigned(self, partition: Partition) -> tuple[int, int | None]:
         """Take up a partition: return the last offset that the state has applied (-1: none) and the first journaled.
 
         What is journaled may not have its list yet; None if nothing is.
         """
         before = await self._store.read(partition, [], journal=True)
-        self._applied[partition] = before.fence
-        self._unforgotten[partition] = await self._store.journaled(partition)
-        self._committed.pop(partition, None)
+        journaled = await self._store.journaled(partition)
+        self._progress.take_up(partition, applied=before.fence, journaled=journaled)
         return before.fence, min(before.journal, default=None)
 
     def revoked(self, partition: Partition) -> None:
         """Let go of a partition."""
-        for known in (self._applied, self._unforgotten, self._committed):
-            known.pop(partition, None)
+        self._progress.let_go(partition)
 
     def committed(self, partition: Partition, offset: int) -> None:
         """Note that everything up to ``offset`` is committed: its journals are dropped with the next write."""
-        self._committed[partition] = offset
+        self._progress.committed(partition, offset)
 
     async def number(self, item_ids: list[str]) -> Ints:
         """Return the numbers (I,) of item ids; unknown ones are numbered; -1 where the state has no more room."""
@@ -257,7 +261,7 @@ class Refresher:
         applied = Applied(batch, [prepared.change.items], self._listings(prepared, batch), prepared.tally)
 
         async def write() -> bool:
-            forgetting = [part._replace(forget=self._done(part.partition)) for part in parts]
+            forgetting = [part._replace(forget=self._progress.forgettable(part.partition)) for part in parts]
             outcome = await self._store.write_joined(forgetting, prepared.change, worker=self._worker)
             if outcome is Outcome.EPOCH_MOVED:
                 raise StateLost(STATE_LOST)
@@ -265,7 +269,7 @@ class Refresher:
                 self._doubtful = True  # as for a batch of one partition that is refused
                 return await self._write_apart(applied)
             for part in forgetting:
-                self._remember(part)
+                self._progress.written(part)
             if self._doubtful:
                 await self._hear_of_journals(part.partition for part in parts)
             return False
@@ -314,10 +318,10 @@ class Refresher:
                 prepared = self._prepare(before, batch)
                 if self._changes_nothing(prepared, before):
                     break
-            change, forget = prepared.change, self._done(partition)
+            change, forget = prepared.change, self._progress.forgettable(partition)
             outcome = await self._store.write(partition, change, worker=self._worker, forget=forget)
             if outcome is Outcome.APPLIED:
-                self._remember(Part(partition, change.expected_fence, change.fence, change.journal, forget))
+                self._progress.written(Part(partition, change.expected_fence, change.fence, change.journal, forget))
                 break
             if outcome is Outcome.EPOCH_MOVED:
                 raise StateLost(STATE_LOST)
@@ -326,7 +330,7 @@ class Refresher:
             raise RuntimeError(msg)
         if self._doubtful:
             await self._hear_of_journals([partition])
-        self._applied[partition] = prepared.change.fence
+        self._progress.advance(partition, prepared.change.fence)
         return prepared, attempt > 0
 
     def score(self, applied: Applied) -> TopK:
@@ -409,7 +413,7 @@ class Refresher:
     async def _read(self, span: Span, names: list[str], *, journal: bool = False) -> Before:
         """Read what a batch of one partition needs; with the journal if a part of it may have been applied before."""
         partition = span.partition
-        again = journal or span.first_offset <= self._applied.get(partition, -1)
+        again = journal or span.first_offset <= self._progress.applied(partition)
         before = await self._store.read(partition, names, journal=again)
         self._check(before.epoch, partition, before.fence)
         if not again and span.first_offset <= before.fence:
@@ -419,10 +423,9 @@ class Refresher:
     async def _read_joined(self, batch: Arrivals) -> Seen | None:
         """Read what a batch of several partitions needs; None where its parts have to be taken one by one."""
         spans = batch.spans
-        applied = self._applied
         if self._fold_joined is None or not len(batch):
             return None
-        if any(span.first_offset <= applied.get(span.partition, -1) for span in spans):
+        if any(span.first_offset <= self._progress.applied(span.partition) for span in spans):
             return None
         seen = await self._store.read_joined([span.partition for span in spans], batch.names)
         for span, fence in zip(spans, seen.fences, strict=True):
@@ -435,12 +438,7 @@ class Refresher:
         """Raise StateLost where the state is another one, or has lost what was applied to it."""
         if epoch != self.epoch:
             raise StateLost(STATE_LOST)
-        if fence < self._applied.get(partition, -1):
-            msg = (
-                f"{partition.topic}-{partition.partition}: the store's fence fell from {self._applied[partition]} to "
-                f"{fence}: it lost its latest changes. Action: start the worker again; it reads the log from there."
-            )
-            raise StateLost(msg)
+        self._progress.check(partition, fence)
 
     def _prepare(self, before: Before, batch: Arrivals) -> Prepared:
         return self._fold(
@@ -460,23 +458,9 @@ class Refresher:
         """Return whether all of a batch was applied before."""
         return not len(prepared.change.customers) and prepared.change.fence == before.fence
 
-    def _done(self, partition: Partition) -> list[int]:
-        """Return the last offsets of a partition's batches that are committed, and journaled still."""
-        committed = self._committed.get(partition, -1)
-        return [offset for offset in self._unforgotten.get(partition, []) if offset <= committed]
-
-    def _remember(self, part: Part) -> None:
-        """Note what was written of a partition."""
-        forgotten = set(part.forget)
-        kept = [offset for offset in self._unforgotten.get(part.partition, []) if offset not in forgotten]
-        if part.journal.size:
-            kept.append(part.fence)
-        self._unforgotten[part.partition] = kept
-        self._applied[part.partition] = part.fence
-
     async def _hear_of_journals(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:
-            self._unforgotten[partition] = await self._store.journaled(partition)
+            self._progress.journaled(partition, await self._store.journaled(partition))
 
     async def _follow(self) -> None:
         now_s = self._monotonic()

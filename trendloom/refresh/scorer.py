@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +17,11 @@ import numpy.typing as npt
 from trendloom.candidates import recommend
 from trendloom.catalogue.garment import Catalogue
 from trendloom.refresh.assortment import features_by_number
+from trendloom.refresh.availability import EVERYTHING, Availability
 from trendloom.refresh.next_basket import next_baskets
+from trendloom.relevance.arrangement import DIVERSITY, Arrangement, arranged
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
+from trendloom.relevance.newcomers import with_newcomers
 from trendloom.relevance.presets import Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.standing import Standing
@@ -57,6 +60,24 @@ class ListRules:
     preset: Preset
     top_k: int = 10
     exclude_other_views: bool = True
+    arrangement: Arrangement = field(default_factory=Arrangement)
+    #: Whether some items may not be listed at times; lists are then chosen among more candidates.
+    changing_availability: bool = False
+    #: At least so many places are for items of which fewer than so many were bought, as far as neighbours are.
+    new_items: int = 0
+    new_item_limit: int = 1
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of the parts that an entry's score may have, in order."""
+        return (*self.preset.parts, DIVERSITY) if self.arrangement.diversity else self.preset.parts
+
+    @property
+    def width(self) -> int:
+        """How many of the best are looked for: the list's length, more where some of them may drop out."""
+        if self.arrangement.rules or self.changing_availability:
+            return max(self.top_k, self.arrangement.pool)
+        return self.top_k
 
 
 class Scorer:
@@ -94,6 +115,8 @@ class Scorer:
         self._standing_took_s = 0.0
         self._ranker: Ranker | None = None
         self._features: ItemFeatures
+        self._availability = EVERYTHING
+        self._named = 0
         self._withdrawn: npt.NDArray[np.bool_] | None = None
         self._dynamics: ItemDynamics
         mirror.on_pairs = self._learn
@@ -109,6 +132,11 @@ class Scorer:
         self._catalogue, self._number_of_row = self._numbered(catalogue, number_of_row)
         del self._features
         self._rebuild()
+
+    def allow(self, availability: Availability) -> None:
+        """List only what may be listed from now on."""
+        self._availability = availability
+        self._withdrawn = self._find_withdrawn(self._features.size)
 
     def _numbered(self, catalogue: Catalogue, number_of_row: Ints) -> tuple[Catalogue, Ints]:
         if (number_of_row < 0).any():
@@ -135,16 +163,44 @@ class Scorer:
         return self._percentile[items]
 
     def top_k(self, query: Query) -> TopK:
+        """Return the list of each purchase: its top-k, with the places that are kept for new items."""
+        top, rules = self._best(query), self._list_rules
+        if not rules.new_items:
+            return top
+        return with_newcomers(
+            top,
+            query,
+            self._features,
+            self._dynamics.purchases,
+            places=rules.new_items,
+            sold_fewer_than=rules.new_item_limit,
+            visual_weight=rules.preset.weights.get("visual", 0.0),
+            exclude_other_views=rules.exclude_other_views,
+            withdrawn=self._withdrawn,
+        )
+
+    def _best(self, query: Query) -> TopK:
         """Return the top-k of each purchase."""
-        if self._ranker is not None:
+        rules = self._list_rules
+        if self._availability.limits and self._named != len(self._mirror.ids):
+            self._withdrawn = self._find_withdrawn(self._features.size)  # an item that it names may be known by now
+        if self._ranker is None:
+            top = self._recommend(query)
+        else:
             top = self._ranker.rank(query, self._dynamics, self.stand())
-            return top if self._withdrawn is None else top.without(self._withdrawn, self._list_rules.top_k)
+            if self._withdrawn is not None:
+                top = self._refilled(top.without(self._withdrawn, rules.width), top, query)
+        if rules.arrangement.rules:
+            return arranged(top, self._features, query.item, rules.arrangement, rules.top_k)
+        return top.first(rules.top_k)
+
+    def _recommend(self, query: Query) -> TopK:
         return recommend(
             query,
             self._features,
             self._dynamics,
             self._list_rules.preset,
-            k=self._list_rules.top_k,
+            k=self._list_rules.width,
             exclude_other_views=self._list_rules.exclude_other_views,
             eligible=None if self._withdrawn is None else ~self._withdrawn,
             standing=self.stand(),
@@ -157,6 +213,17 @@ class Scorer:
         query = self.question(entries, nobody, at_ms, trendiness=nothing, percentile=nothing)
         eligible = None if self._withdrawn is None else ~self._withdrawn
         return next_baskets(query, self._features, self._dynamics, self.stand(), k=k, eligible=eligible)
+
+    def _refilled(self, kept: TopK, top: TopK, query: Query) -> TopK:
+        """Return the lists; those that lost so many items that they are too short are made anew without these.
+
+        The kernel knows nothing of what may not be listed: it is asked for more, and rarely that is not enough.
+        """
+        k = self._list_rules.top_k
+        short = np.flatnonzero((kept.items[:, k - 1] < 0) & (top.items[:, -1] >= 0))
+        if short.size:
+            kept.put(short, self._recommend(query.take(short)))
+        return kept
 
     def query(self, listed: Listings) -> Query:
         """Return what these purchases ask."""
@@ -242,9 +309,10 @@ class Scorer:
         told = self._catalogue.manifest.get("withdrawn")
         known = self._mirror.number_of
         gone = [known[item_id] for item_id in (told if isinstance(told, list) else []) if item_id in known]
-        if not gone:
+        if not gone and not self._availability.limits:
             return None
-        withdrawn = np.zeros(room, np.bool_)
+        self._named = len(self._mirror.ids)
+        withdrawn = self._availability.denied(known, room)
         withdrawn[gone] = True
         return withdrawn
 
@@ -256,7 +324,7 @@ class Scorer:
         return Ranker(
             self._features,
             self._list_rules.preset,
-            k=self._list_rules.top_k + spare,
+            k=self._list_rules.width + spare,
             exclude_other_views=self._list_rules.exclude_other_views,
             history_length=self._rules.history_length,
             co_limit=self._rules.co_purchase_limit,
