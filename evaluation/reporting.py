@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,21 @@ from trendloom.errors import InputError
 from trendloom.logs.columns import ColumnMap
 from trendloom.logs.purchase_log import PurchaseLog
 from trendloom.logs.read import read_log
+from trendloom.state.rules import StateRules
 
 __all__ = ["Plan", "Watcher", "evaluate"]
 
 #: Told the seed, the purchases done and how many there are.
 Watcher = Callable[[int, int, int], None]
+#: What of the state's rules moves the lists.
+_TOLD = (
+    "slow_half_life_s",
+    "fast_half_life_s",
+    "history_length",
+    "co_purchase_window",
+    "co_purchase_keep",
+    "co_purchase_limit",
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class Plan:
     draws: int = 1_000
     window: int = 5_000
     past: Path | None = None
+    #: of the state that the live path's contestants keep
+    rules: StateRules = field(default_factory=StateRules)
 
 
 def evaluate(
@@ -69,6 +81,7 @@ def evaluate(
         log = read_log(plan.log, plan.columns, seed=seed, to_ms=plan.to_ms)
         past = None if plan.past is None else read_log(plan.past, plan.columns, seed=seed, to_ms=plan.from_ms)
         purchases, ground = prepare(log, catalogue, seed=seed, past=past, from_ms=plan.from_ms)
+        ground = replace(ground, rules=plan.rules)
         questions = ask(purchases, from_ms=plan.from_ms, to_ms=plan.to_ms, every=plan.every)
         names = list(dict.fromkeys(plan.models)) or standard(ground)
         if plan.baseline not in names:
@@ -136,6 +149,7 @@ def _about(
         "catalogue": "none" if catalogue is None else catalogue.fingerprint,
         "seeds": ", ".join(str(seed) for seed in plan.seeds),
         "batch": plan.batch,
+        "state": ", ".join(f"{name} {value:g}" for name, value in asdict(plan.rules).items() if name in _TOLD),
         "baseline": plan.baseline,
         "bootstrap draws": plan.draws,
         "seconds": round(seconds, 1),

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from launch.options import ConfigFile, read_settings
+
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Measure the lists on a recorded log.", add_completion=False)
@@ -61,10 +63,12 @@ def prequential(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write it as CSV.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page.")] = None,
+    config: ConfigFile = None,
     models: Annotated[bool, typer.Option("--models", help="Only show the models.")] = False,
 ) -> None:
     """Ask each model about every purchase before it is learnt: next item, rest of the basket, next basket."""
     from evaluation.reporting import Plan, evaluate
+    from launch.assembly import state_rules
     from trendloom.catalogue.directory import load_catalogue
     from trendloom.logs.columns import parse_mapping
     from trendloom.logs.event_time import parse_moment
@@ -86,6 +90,7 @@ def prequential(
         draws=draws,
         window=window,
         past=past,
+        rules=state_rules(read_settings(config)),
     )
     report = _watched(plan, None if catalogue is None else load_catalogue(catalogue), evaluate)
     if json_file is not None:
