@@ -42,9 +42,8 @@ def main() -> int:
     (RESULTS / f"evaluation_{sys.argv[2]}.json").write_text(json.dumps(kept, indent=1) + "\n")
     for task, figures in kept["tasks"].items():
         k = figures["k"]
-        print(
-            f"\n| {task} ({figures['questions']}) | hit@{k} | 95 % | NDCG@{k} | MAP@{k} | recall@{k} |\n|---|---|---|---|---|---|"
-        )
+        heads = (f"{task} ({figures['questions']})", f"hit@{k}", "95 %", f"NDCG@{k}", f"MAP@{k}", f"recall@{k}")
+        print(f"\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
         ranked = sorted(figures["models"].items(), key=lambda one: -float(one[1][f"hit@{k}"]["value"]))
         for name, told in ranked:
             hit = told[f"hit@{k}"]
