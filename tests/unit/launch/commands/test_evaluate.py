@@ -48,7 +48,7 @@ def test_a_report_in_three_forms(
     )
     assert code == 0
     assert "next_in_session" in out
-    assert "seed 1: 90 of 90 purchases" in err
+    assert "seed 1: 80 of 80 purchases" in err
     assert "times faster than real time" in out
     models = json.loads(files["json"].read_text())["tasks"]["next_basket"]["models"]
     assert set(models) == {
