@@ -80,7 +80,6 @@ async def serve(settings: Settings) -> None:
                 refresher.allow,
                 every_s=settings.lists.availability_look_every_s,
             )
-            await available.look()  # before the first list
             beside.append(available.run())
         await _together(run_worker(worker, drain_timeout_s=settings.worker.drain_timeout_s), *beside)
     finally:
