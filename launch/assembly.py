@@ -88,7 +88,7 @@ def list_rules(settings: Settings) -> ListRules:
         ),
         changing_availability=bool(lists.availability_file),
         new_items=lists.new_items,
-        new_below=lists.new_below,
+        new_item_limit=lists.new_item_limit,
     )
 
 

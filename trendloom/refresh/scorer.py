@@ -28,6 +28,7 @@ from trendloom.relevance.standing import Standing
 from trendloom.relevance.top_k import TopK
 from trendloom.relevance.transitions import Transitions
 from trendloom.state.columns import Listings
+from trendloom.state.customer import padded_entries
 from trendloom.state.mirror import Mirror
 from trendloom.state.rules import LANDMARK_MS, StateRules
 
@@ -64,7 +65,7 @@ class ListRules:
     changing_availability: bool = False
     #: At least so many places are for items of which fewer than so many were bought, as far as neighbours are.
     new_items: int = 0
-    new_below: int = 1
+    new_item_limit: int = 1
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -172,7 +173,7 @@ class Scorer:
             self._features,
             self._dynamics.purchases,
             places=rules.new_items,
-            sold_fewer_than=rules.new_below,
+            sold_fewer_than=rules.new_item_limit,
             visual_weight=rules.preset.weights.get("visual", 0.0),
             exclude_other_views=rules.exclude_other_views,
             withdrawn=self._withdrawn,
@@ -205,8 +206,11 @@ class Scorer:
             standing=self.stand(),
         )
 
-    def next_baskets(self, query: Query, k: int) -> TopK:
-        """Return the top-k of customers who have bought nothing yet that day."""
+    def next_baskets(self, tails: list[bytes], at_ms: Ints, k: int) -> TopK:
+        """Return the top-k of customers, by their packed histories (B,), who have bought nothing yet that day."""
+        nothing, nobody = np.zeros(len(tails)), np.full(len(tails), -1, np.int64)
+        entries = padded_entries(tails, self._rules.history_length)
+        query = self.question(entries, nobody, at_ms, trendiness=nothing, percentile=nothing)
         eligible = None if self._withdrawn is None else ~self._withdrawn
         return next_baskets(query, self._features, self._dynamics, self.stand(), k=k, eligible=eligible)
 
