@@ -13,6 +13,7 @@
     └── InputError            what a person handed over is wrong  -> exit 2, one sentence
         ├── CatalogueError
         ├── ClassifierError
+        ├── CollaborativeModelError
         ├── LogFormatError
         ├── PhotoRefused    a photo to search with
         ├── SettingsError
@@ -29,6 +30,7 @@ __all__ = [
     "BrokerUnavailable",
     "CatalogueError",
     "ClassifierError",
+    "CollaborativeModelError",
     "InputError",
     "LogFormatError",
     "LogTruncated",
@@ -113,6 +115,10 @@ class CatalogueError(InputError):
 
 class ClassifierError(InputError):
     """A classifier, or what it should be trained on, cannot be used."""
+
+
+class CollaborativeModelError(InputError):
+    """A trained collaborative model cannot be used, or knows nothing of what it is asked."""
 
 
 class LogFormatError(InputError):
