@@ -31,6 +31,7 @@ COMMANDS = {
     "similar": "Find the garments that look most like a photo.",
     "serve": "Serve a page where a photo finds the garments most like it.",
     "detector": "Find garments in street photos: train, evaluate, predict.",
+    "evaluate": "Measure the lists on a recorded log, against every baseline.",
     "recommend": "Show a customer's list, made now from the state.",
     "trends": "Show what is rising now.",
     "topics": "Create the topics, or show what they are.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["best_of_pairs", "best_of_ranking", "best_of_scores"]
+__all__ = ["best_of_pairs", "best_of_ranking", "best_of_scores", "filled"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -73,3 +73,16 @@ def best_of_scores(scores: Floats, barred: Ints, k: int, rng: np.random.Generato
         chosen = candidates[np.lexsort((rng.random(candidates.size), -mine[candidates]))][:k]
         out[number, : chosen.size] = chosen
     return out
+
+
+def filled(lists: Ints, ranking: Ints, barred: Ints) -> Ints:
+    """Return lists (B, k) whose free places are taken by the next of a ranking (R,) that is not barred (B, H).
+
+    >>> filled(np.array([[9, -1, -1]]), np.array([9, 4, 5]), np.array([[4]])).tolist()
+    [[9, 5, -1]]
+    """
+    k = lists.shape[1]
+    more = best_of_ranking(ranking, np.concatenate([barred, lists], axis=1), k)
+    joined = np.concatenate([lists, more], axis=1)
+    order = np.argsort(joined < 0, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(joined, order, axis=1)

@@ -6,14 +6,39 @@ Factories import what is heavy when they are called, so listing the names costs 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from evaluation.contestant import Contestant, Ground
 from trendloom.errors import InputError
 
-__all__ = ["CONTESTANTS", "Factory", "build"]
+__all__ = ["CONTESTANTS", "Entrant", "Factory", "build", "standard"]
 
 Factory = Callable[[str, Ground], Contestant]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """How a contestant is built, what it is in a few words, and what it needs."""
+
+    factory: Factory
+    says: str
+    needs_catalogue: bool = False
+    needs_photos: bool = False
+    #: part of an evaluation where nobody says otherwise: everything that needs no training
+    standard: bool = True
+
+
+def _compiled() -> bool:
+    return importlib.util.find_spec("numba") is not None
+
+
+def _random(name: str, ground: Ground) -> Contestant:
+    from evaluation.contestants.chance import Chance
+
+    return Chance(name, ground)
 
 
 def _popularity(half_life_s: float | None) -> Factory:
@@ -25,19 +50,99 @@ def _popularity(half_life_s: float | None) -> Factory:
     return made
 
 
-CONTESTANTS: Mapping[str, Factory] = {
-    "popularity": _popularity(None),
-    "popularity-6h": _popularity(21_600.0),
-    "popularity-1d": _popularity(86_400.0),
-    "popularity-7d": _popularity(604_800.0),
+def _repurchase(*, fill_half_life_s: float | None) -> Factory:
+    def made(name: str, ground: Ground) -> Contestant:
+        from evaluation.contestants.popularity import Popularity
+        from evaluation.contestants.repurchase import Repurchase
+
+        filler = None
+        if fill_half_life_s is not None:
+            filler = Popularity(name, ground, half_life_s=fill_half_life_s)
+        return Repurchase(name, ground, filler=filler)
+
+    return made
+
+
+def _variants(name: str, ground: Ground) -> Contestant:
+    from evaluation.contestants.variants import Variants
+
+    return Variants(name, ground)
+
+
+def _item_knn(*, cosine: bool = False, shrinkage: float = 20.0, exponent: float = 0.7) -> Factory:
+    def made(name: str, ground: Ground) -> Contestant:
+        from evaluation.contestants.item_knn import ItemKnn
+
+        form: Literal["cosine", "damped"] = "cosine" if cosine else "damped"
+        return ItemKnn(name, ground, form=form, shrinkage=shrinkage, exponent=exponent, compiled=_compiled())
+
+    return made
+
+
+def _visual(*, last_only: bool) -> Factory:
+    def made(name: str, ground: Ground) -> Contestant:
+        from evaluation.contestants.visual import Visual
+
+        return Visual(name, ground, last_only=last_only)
+
+    return made
+
+
+def _preset(preset: str) -> Factory:
+    def made(name: str, ground: Ground) -> Contestant:
+        from evaluation.contestants.live import Live
+        from trendloom.relevance.presets import PRESETS
+
+        return Live(name, ground, PRESETS[preset], compiled=_compiled())
+
+    return made
+
+
+CONTESTANTS: Mapping[str, Entrant] = {
+    "random": Entrant(_random, "sold items, drawn at random"),
+    "popularity": Entrant(_popularity(None), "what sold most so far"),
+    "popularity-6h": Entrant(_popularity(21_600.0), "what sold most, each sale halved every 6 hours"),
+    "popularity-1d": Entrant(_popularity(86_400.0), "what sold most, each sale halved every day"),
+    "popularity-7d": Entrant(_popularity(604_800.0), "what sold most, each sale halved every week"),
+    "repurchase": Entrant(_repurchase(fill_half_life_s=None), "what the customer bought on earlier days"),
+    "repurchase-popularity": Entrant(
+        _repurchase(fill_half_life_s=86_400.0), "what the customer bought on earlier days, then what sold most"
+    ),
+    "variants": Entrant(_variants, "other colours of what the customer bought", needs_catalogue=True),
+    "item-knn": Entrant(_item_knn(), "what others bought with it: C_ij / (n_i + 20)^.7"),
+    "item-knn-root": Entrant(_item_knn(shrinkage=5.0, exponent=0.5), "what others bought with it: C_ij / (n_i + 5)^.5"),
+    "item-knn-cosine": Entrant(_item_knn(cosine=True), "what others bought with it: C_ij / sqrt(n_i n_j)"),
+    "visual": Entrant(
+        _visual(last_only=False), "what looks like the customer's items", needs_catalogue=True, needs_photos=True
+    ),
+    "visual-last": Entrant(
+        _visual(last_only=True), "what looks like the latest item", needs_catalogue=True, needs_photos=True
+    ),
+    "paper": Entrant(_preset("paper"), "the live path with the preset paper", needs_catalogue=True),
+    "balanced": Entrant(_preset("balanced"), "the live path with the preset balanced", needs_catalogue=True),
 }
+
+
+def standard(ground: Ground) -> list[str]:
+    """Return the names of all who need no training and find on this ground what they need."""
+    photos = ground.features.photo_embeddings.shape[0] > 0
+    return [
+        name
+        for name, one in CONTESTANTS.items()
+        if one.standard
+        and (ground.catalogue is not None or not one.needs_catalogue)
+        and (photos or not one.needs_photos)
+    ]
 
 
 def build(name: str, ground: Ground) -> Contestant:
     """Return the contestant of that name.
 
-    Raises :class:`~trendloom.errors.InputError` for a name that nobody has.
+    Raises :class:`~trendloom.errors.InputError` for a name that nobody has, and where it needs what is not there.
     """
     if name not in CONTESTANTS:
         raise InputError(f"There is no model {name!r}. Action: use one of {', '.join(sorted(CONTESTANTS))}.")
-    return CONTESTANTS[name](name, ground)
+    entrant = CONTESTANTS[name]
+    if entrant.needs_catalogue and ground.catalogue is None:
+        raise InputError(f"Model {name!r} needs to know the items. Action: name a catalogue, or leave the model out.")
+    return entrant.factory(name, ground)

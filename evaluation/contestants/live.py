@@ -1,0 +1,158 @@
+"""The live path as a contestant: records are decoded, applied to a state, scored and learnt as by a worker.
+
+The store is the one in this process; everything else (decoding, fold, copy of the items, relevance) is the worker's own
+code, :mod:`trendloom.refresh.refresher`. Only Kafka and Redis are missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.contestant import Ground, Purchases
+from trendloom.errors import InputError
+from trendloom.events import Purchase, PurchaseRecord, decode_purchases, encode
+from trendloom.refresh.refresher import Applied, Refresher
+from trendloom.refresh.scorer import ListRules
+from trendloom.relevance.presets import Preset
+from trendloom.state.columns import Arrivals
+from trendloom.state.in_process import InProcessStore
+from trendloom.state.rules import StateRules
+from trendloom.state.store import Partition
+
+__all__ = ["Live"]
+
+Ints = npt.NDArray[np.int64]
+#: Lists are made this long; shorter ones are their beginnings.
+_MOST = 12
+
+
+@dataclass(eq=False)
+class _Underway:
+    """A batch that was asked about: what of it is written (all that was asked), and not yet learnt."""
+
+    keys: Ints
+    applied: list[Applied] = field(default_factory=list)
+
+
+class Live:
+    """Lists of a preset as a worker makes them, from batch to batch; it must be closed, for it owns an event loop.
+
+    Raises InputError without a catalogue. With ``compiled`` the kernels that need numba are used, as in a worker.
+    """
+
+    def __init__(
+        self, name: str, ground: Ground, preset: Preset, *, rules: StateRules | None = None, compiled: bool = False
+    ) -> None:
+        if ground.catalogue is None:
+            raise InputError(f"Model {name!r} needs to know the items. Action: name a catalogue, or leave it out.")
+        self.name = name
+        self._ground = ground
+        self._runner = asyncio.Runner()
+        self._partition = Partition("purchases", 0)
+        self._offset = 0
+        self._namespace = uuid.uuid5(uuid.NAMESPACE_OID, name)
+        self._waiting: deque[_Underway] = deque()
+        store = InProcessStore()
+        state_rules = rules if rules is not None else StateRules()
+        self._refresher = Refresher(
+            store,
+            ground.catalogue,
+            state_rules=state_rules,
+            list_rules=ListRules(preset, top_k=_MOST, exclude_other_views=False),
+            stores={},
+            worker=name,
+            follow_every_s=float("inf"),
+            monotonic=lambda: 0.0,  # snapshots are due after so many purchases, whatever this machine is doing
+            compiled=compiled,
+        )
+        self._runner.run(self._open(store, state_rules))
+
+    async def _open(self, store: InProcessStore, rules: StateRules) -> None:
+        await store.open(rules, 0)
+        await store.number_items(self._ground.item_ids)  # the ground's numbers, so that ties are broken at random
+        await self._refresher.open(0)
+        await self._refresher.assigned(self._partition)
+
+    def close(self) -> None:
+        """Let go of the event loop."""
+        self._runner.close()
+
+    def after(self, batch: Purchases, k: int) -> Ints:
+        """Write the purchases as a worker would and return their lists, from the items as they were learnt."""
+        applied = self._runner.run(self._begin(batch))
+        self._waiting.append(_Underway(self._keys(batch), [applied]))
+        return self._refresher.score(applied).items[:, :k].astype(np.int64)
+
+    def before(self, customer: Ints, at_ms: Ints, k: int) -> Ints:
+        """Return what the live path would show a customer who comes back."""
+        raise NotImplementedError
+
+    def learn(self, batch: Purchases) -> None:
+        """Let the copy of the items catch up with the batch, and write what was not asked about."""
+        keys = self._keys(batch)
+        asked = np.zeros(keys.size, np.bool_)
+        underway: list[Applied] = []
+        if self._waiting and np.isin(self._waiting[0].keys, keys).all():
+            first = self._waiting.popleft()
+            asked = np.isin(keys, first.keys)
+            underway = first.applied
+        if not asked.all():
+            underway.append(self._runner.run(self._begin(batch.part(~asked))))
+        for applied in underway:
+            self._refresher.settle(applied)
+
+    def _keys(self, batch: Purchases) -> Ints:
+        """Return numbers (B,) that tell the purchases of a day apart: each item of a customer's day comes once."""
+        return batch.customer * self._ground.n_items + batch.item
+
+    async def _begin(self, batch: Purchases) -> Applied:
+        records = [
+            record
+            for record in decode_purchases(self._encoded(batch), int(batch.at_ms[-1]))
+            if isinstance(record, PurchaseRecord)
+        ]
+        numbers = await self._refresher.number([record.item_id for record in records])
+        offsets = range(self._offset, self._offset + len(records))
+        self._offset += len(records)
+        applied = await self._refresher.begin(
+            self._partition,
+            Arrivals(offsets, records, numbers),
+            first_offset=offsets.start,
+            last_offset=offsets.stop - 1,
+        )
+        await applied.written()
+        return applied
+
+    def _encoded(self, batch: Purchases) -> list[bytes]:
+        items, customers = self._ground.item_ids, self._ground.customer_ids
+        return [
+            encode(
+                Purchase(
+                    schema_version=1,
+                    event_id=uuid.uuid5(self._namespace, str(self._offset + place)),
+                    customer_id=customers[customer] if customers else f"customer-{customer}",
+                    item_id=items[item],
+                    occurred_at=at_ms,
+                    quantity=1,
+                    price=None if price != price else price,  # noqa: PLR0124 - NaN is not itself
+                    store_id=None,
+                    variant_id=None,
+                    source="replay",
+                )
+            )
+            for place, (customer, item, at_ms, price) in enumerate(
+                zip(
+                    batch.customer.tolist(),
+                    batch.item.tolist(),
+                    batch.at_ms.tolist(),
+                    batch.price.tolist(),
+                    strict=True,
+                )
+            )
+        ]
