@@ -98,6 +98,12 @@ def _preset(preset: str) -> Factory:
     return made
 
 
+def _learned(name: str, ground: Ground) -> Contestant:
+    from evaluation.contestants.learned import Learned
+
+    return Learned(name, ground, baskets=_repurchase(fill_half_life_s=86_400.0)(name, ground))
+
+
 CONTESTANTS: Mapping[str, Entrant] = {
     "random": Entrant(_random, "sold items, drawn at random"),
     "popularity": Entrant(_popularity(None), "what sold most so far"),
@@ -120,6 +126,7 @@ CONTESTANTS: Mapping[str, Entrant] = {
     ),
     "paper": Entrant(_preset("paper"), "the live path with the preset paper", needs_catalogue=True),
     "balanced": Entrant(_preset("balanced"), "the live path with the preset balanced", needs_catalogue=True),
+    "learned": Entrant(_learned, "trees grown before each day from the days before", needs_catalogue=True, standard=False),
 }
 
 
