@@ -81,12 +81,11 @@ class Examples:
         while self._waiting:
             self._finish(self._waiting.popleft())
 
-    def table(self, *, most: int | None = None, before_day: int | None = None) -> Table:
-        """Return the examples that are finished, the latest ``most`` of them, of days before ``before_day``."""
-        parts = [one for one in self._done if before_day is None or int(one.day[0]) < before_day]
+    def table(self, *, most: int | None = None) -> Table:
+        """Return the examples that are finished, about the latest ``most`` of them."""
         count = 0
         chosen: list[Table] = []
-        for one in parts[::-1]:
+        for one in self._done[::-1]:
             if most is not None and count >= most:
                 break
             chosen.append(one)
