@@ -12,7 +12,6 @@ import asyncio
 import logging
 import ssl
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +32,7 @@ from agents.publishing import Publisher, Record
 from agents.purchases import Decoded, PurchasesAgent, Work
 from agents.scoring import ScoringAgent
 from agents.trendiness import TrendinessSummary
+from agents.under_way import MOST_UNDER_WAY, UnderWay
 from trendloom.errors import LogTruncated
 from trendloom.refresh import Refresher
 from trendloom.state.rules import StateRules
@@ -41,10 +41,6 @@ from trendloom.state.store import Partition
 __all__ = ["Names", "Worker", "WorkerRules", "build_app", "start_offset"]
 
 log = logging.getLogger(__name__)
-
-#: So many batches are under way from decoding to their lists' acknowledgement: enough that no stage waits for another,
-#: and no more, since a batch costs milliseconds however small it is, and purchases that wait make larger ones.
-_UNDER_WAY = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +139,10 @@ def build_app(
         web_tables_enabled=False,
         web_router_enabled=False,
     )
-    transport = BatchTransport(app.conf.broker_consumer, app, fetch_max_wait_ms=rules.fetch_max_wait_ms)
+    under_way = UnderWay(full=rules.max_batch)
+    transport = BatchTransport(
+        app.conf.broker_consumer, app, fetch_max_wait_ms=rules.fetch_max_wait_ms, under_way=under_way
+    )
     app.transport = transport
 
     counters, trendiness, status = Counters(), TrendinessSummary(), {"status": "starting"}
@@ -179,8 +178,7 @@ def build_app(
     transport.on_commit = lambda tp, offset: refresher.committed(Partition(tp.topic, tp.partition), offset - 1)
 
     topic = app.topic(names.purchases, schema=BatchSchema(key_type=bytes, value_type=bytes))
-    decoded, applied, published = (Belt(app, maxsize=_UNDER_WAY) for _ in range(3))
-    room = asyncio.Semaphore(_UNDER_WAY)
+    decoded, applied, published = (Belt(app, maxsize=MOST_UNDER_WAY) for _ in range(3))
 
     async def publish(records: list[Record], done: Callable[[], object]) -> None:
         """Begin to publish, with ``done`` to be called once all is acknowledged; waits while too much is under way."""
@@ -190,24 +188,29 @@ def build_app(
     @app.agent(topic, name="purchases", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def decode(stream: Any) -> None:
         async for event in stream.noack().events():
-            await room.acquire()
+            under_way.take(event.value)
             await decoded.send(value=(await purchases.decode(event.value), event))
 
     @app.agent(decoded, name="state", concurrency=1, supervisor_strategy=CrashingSupervisor)
     async def apply(stream: Any) -> None:
-        turns = defaultdict[TP, asyncio.Lock](asyncio.Lock)  # several partitions at once, each in its order
+        turns: dict[Partition, asyncio.Event] = {}  # several batches at once, each partition's in their order
 
-        async def take(found: Decoded, event: Any) -> None:
-            async with turns[found.batch.tp]:
-                work = await purchases.begin(found)
-                await applied.send(value=(work, event))
-                await work.applied.written()
+        async def take(found: Decoded, event: Any, before: list[asyncio.Event], written: asyncio.Event) -> None:
+            for earlier in before:
+                await earlier.wait()
+            work = await purchases.begin(found)
+            await applied.send(value=(work, event))
+            await work.applied.written()
+            written.set()
             await refresher.fold_some()
 
         try:
             async with asyncio.TaskGroup() as taken:
                 async for found, event in stream:
-                    taken.create_task(take(found, event))
+                    ours = [span.partition for span in found.arrivals.spans]
+                    before, written = [turns[one] for one in ours if one in turns], asyncio.Event()
+                    turns.update(dict.fromkeys(ours, written))
+                    taken.create_task(take(found, event, before, written))
         except BaseExceptionGroup as faults:  # the first says what happened, the others follow from it
             raise faults.exceptions[0] from None
 
@@ -215,19 +218,19 @@ def build_app(
     async def refresh_lists(stream: Any) -> None:
         work: Work
         async for work, event in stream:
-            records = await scoring.score(work)
+            records, batches = await scoring.score(work), event.value
             trendiness.observe(work.applied)
             trends.saw(int(work.applied.listed.arrivals.at_ms.max(initial=0)))
             if debounce is None:
 
-                def done(event: Any = event) -> None:
+                def done(event: Any = event, batches: object = batches) -> None:
                     event.ack()
-                    room.release()
+                    under_way.done(batches)
 
                 await publish(records, done)
                 continue
-            room.release()  # its lists may be held back for long
-            numbers, purchases_taken = work.applied.listed.numbers.tolist(), len(event.value.records)
+            under_way.done(batches)  # its lists may be held back for long
+            numbers, purchases_taken = work.applied.listed.numbers.tolist(), len(work.records)
             await publish_lists(debounce, debounce.admit(records, numbers, purchases_taken, event.ack))
 
     @app.agent(published, name="acknowledging", concurrency=1, supervisor_strategy=CrashingSupervisor)

@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple, cast
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
 
 from aiokafka.errors import IllegalStateError
 from faust.exceptions import ConsumerNotStarted
@@ -26,7 +27,8 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
 
-from agents.fetched import Fetched, Record, Unopened
+from agents.fetched import Fetched, Part, Record, Unopened
+from agents.under_way import UnderWay
 from trendloom.errors import SettingsError
 
 __all__ = ["Batch", "BatchConsumer", "BatchSchema", "BatchTransport", "StartOffset"]
@@ -46,21 +48,20 @@ _MAX_BATCH = 2_000
 _PLACING_S = 5.0
 
 
-class Batch(NamedTuple):
-    """Consecutive records of one partition, at least one, in offset order."""
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Consecutive records of one partition, at least one, in offset order; ``acked`` once all their lists are."""
 
     tp: TP
     records: list[Record]
+    first_offset: int = field(init=False)
+    last_offset: int = field(init=False)
+    acked: bool = field(default=False, init=False)
 
-    @property
-    def first_offset(self) -> int:
-        """Offset of the first record."""
-        return int(self.records[0].offset)
-
-    @property
-    def last_offset(self) -> int:
-        """Offset of the last record."""
-        return int(self.records[-1].offset)
+    def __post_init__(self) -> None:
+        """Note the offsets: they are needed for longer than the records."""
+        self.first_offset = int(self.records[0].offset)
+        self.last_offset = int(self.records[-1].offset)
 
 
 class BatchSchema(Schema[Any, Any]):
@@ -71,7 +72,7 @@ class BatchSchema(Schema[Any, Any]):
         return message.key
 
     def loads_value(self, app: Any, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
-        """Return the batch."""
+        """Return the batches: a list, of one partition each."""
         return message.value
 
 
@@ -103,7 +104,7 @@ class BatchConsumer(stock.Consumer):
         super().__init__(*args, **kwargs)
         self._max_batch: int = self.app.conf.broker_max_poll_records or _MAX_BATCH
         #: Batches handed on and not yet committed, oldest first: commits cover the acknowledged ones at the front.
-        self._handed_on: dict[TP, deque[ConsumerMessage]] = {}
+        self._handed_on: dict[TP, deque[Batch]] = {}
         #: Fetched and not yet handed on, one fetch a partition: the fetch size bounds what waits.
         self._waiting: dict[TP, Fetched] = {}
         #: For a partition that was waited for in vain: where its log ended then.
@@ -118,6 +119,7 @@ class BatchConsumer(stock.Consumer):
         #: For each partition the first offset that was fetched of it since it was assigned.
         self._begun: dict[TP, int] = {}
         self._draining = False
+        self._topping_up = False
 
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -141,6 +143,7 @@ class BatchConsumer(stock.Consumer):
             self._astray = False  # what a fetch drops from here on may have been read after the seek
             await super().perform_seek()
             self._handed_on.clear()
+            cast("BatchTransport", self.transport).under_way.forget()
             self._waiting.clear()
             self._in_vain.clear()
             await self._seek_to_state()
@@ -190,15 +193,28 @@ class BatchConsumer(stock.Consumer):
                 if self._astray:
                     await self._seek_again()
                     continue
-                tp = self._oldest()
-                if tp is not None:
-                    await self._hand_on(tp)
+                if await self._has_room():
+                    await self._hand_on()
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
                 raise
         except asyncio.CancelledError:
             if not self.transport.app.should_stop:
                 raise
+
+    async def _has_room(self) -> bool:
+        """Return whether the agents take what waits; if not, wait until they have done something, and fetch more."""
+        under_way = cast("BatchTransport", self.transport).under_way
+        if under_way.has_room(sum(fetched.size for fetched in self._waiting.values())):
+            return True
+        moves = self._moves()
+        await self.wait_first(under_way.fewer(), cast("Any", self.suspend_flow))
+        if moves == self._moves() and self._may_hand_on():
+            self._topping_up = True
+            records, _ = await self._wait_next_records(timeout=0)
+            self._topping_up = False
+            self._receive(records, moves)
+        return False
 
     async def _fetch(self) -> None:
         """Fetch for every partition of which nothing waits; wait long only while nothing waits at all.
@@ -221,19 +237,27 @@ class BatchConsumer(stock.Consumer):
                 return
             records, _ = await self._wait_next_records(timeout=_PATIENCE_S if ready else 1.0)
             await asyncio.sleep(0)  # a fetch that is always ready must not starve the loop
-            for tp, parts in records.items() if records else ():
-                self._begun.setdefault(ensure_TP(tp), parts[0][0])
-            if moves != self._moves():
-                self._astray |= bool(records)  # nobody knows whether these were read before the seek or after it
-                return
-            if not records:
-                if ready and self.flow_active:
+            if not self._receive(records, moves):
+                if ready and moves == self._moves() and self.flow_active:
                     self._in_vain.update({ensure_TP(tp): self.highwater(tp) for tp in behind})
                 return
-            for tp, parts in records.items():
-                fetched = Fetched(ensure_TP(tp), parts)
-                if fetched.first() is not None:
-                    self._waiting[ensure_TP(tp)] = fetched
+
+    def _receive(self, records: Mapping[Any, list[Part]] | None, moves: tuple[int, int, int]) -> bool:
+        """Let what was fetched wait; return whether that is anything, and reading did not go elsewhere meanwhile."""
+        for tp, parts in records.items() if records else ():
+            self._begun.setdefault(ensure_TP(tp), parts[0][0])
+        if moves != self._moves():
+            self._astray |= bool(records)  # nobody knows whether these were read before the seek or after it
+            return False
+        for tp, parts in records.items() if records else ():
+            known = ensure_TP(tp)
+            if known in self._waiting:
+                self._waiting[known].add(parts)
+                continue
+            fetched = Fetched(known, parts)
+            if fetched.first() is not None:
+                self._waiting[known] = fetched
+        return bool(records)
 
     def _moves(self) -> tuple[int, int, int]:
         """Return what changes when reading goes elsewhere."""
@@ -251,8 +275,11 @@ class BatchConsumer(stock.Consumer):
         return await super()._getmany(wanted, timeout) if wanted else {}  # to aiokafka, no partition means all
 
     def _wanted(self, active: set[TP]) -> set[TP]:
-        """Return the partitions of which nothing waits."""
-        return {tp for tp in active if ensure_TP(tp) not in self._waiting}
+        """Return the partitions of which nothing waits; to top up, those of which less than a batch does, too."""
+        if not self._topping_up:
+            return {tp for tp in active if ensure_TP(tp) not in self._waiting}
+        waiting = ((tp, self._waiting.get(ensure_TP(tp))) for tp in active)
+        return {tp for tp, fetched in waiting if fetched is None or fetched.size < self._max_batch}
 
     def _may_hand_on(self) -> bool:
         return self.flow_active and not self._seeking.locked() and not self._draining
@@ -269,38 +296,54 @@ class BatchConsumer(stock.Consumer):
             return False
         return read is None or end is None or int(end) > read
 
-    def _oldest(self) -> TP | None:
-        """Return the partition whose first waiting record is the oldest: no partition runs ahead of the others."""
+    def _by_age(self) -> list[TP]:
+        """Return the partitions of which something waits, that with the oldest record first: none runs ahead."""
         active = {ensure_TP(tp) for tp in self._get_active_partitions()}
         first = ((fetched.first(), tp) for tp, fetched in self._waiting.items() if tp in active)
-        ready = [(record.timestamp, tp) for record, tp in first if record is not None]
-        return min(ready)[1] if ready else None
+        return [tp for _, tp in sorted((record.timestamp, tp) for record, tp in first if record is not None)]
 
-    async def _hand_on(self, tp: TP) -> None:
-        """Hand on the oldest of what waits of a partition: all of it, up to a batch's bound."""
+    async def _hand_on(self) -> None:
+        """Hand on the oldest of what waits, of one partition or of several together, up to a batch's bound."""
+        batches: list[Batch] = []
+        room = self._max_batch
+        for tp in self._by_age():
+            batch = self._take(tp, room)
+            if batch is not None:
+                batches.append(batch)
+                room -= len(batch.records)
+            if room <= 0 or (tp not in self._waiting and self._behind(tp)):
+                break  # what the partition holds beside may be older than what waits of the others
+        if not batches:
+            return
+        cast("BatchTransport", self.transport).under_way.hand_on(batches)
+        handing_over = asyncio.ensure_future(cast("Any", self.callback(self._message_of(batches))))
+        await asyncio.sleep(0)  # unless the agent's queue is full, that is enough
+        if not handing_over.done():
+            await self.wait_first(handing_over, cast("Any", self.suspend_flow))
+        if not handing_over.done() or handing_over.cancelled():
+            self._astray = True  # the flow was stopped first: the batches have to come again
+        else:
+            handing_over.result()
+
+    def _take(self, tp: TP, room: int) -> Batch | None:
+        """Take at most ``room`` records of what waits of a partition, and note that they are handed on."""
         waiting = self._waiting[tp]
-        records, expected = waiting.take(self._max_batch), self._read_offset[tp]
+        records, expected = waiting.take(room), self._read_offset[tp]
         if waiting.first() is None:
             del self._waiting[tp]
         if expected is not None and records and records[0].offset < expected:
             records = [record for record in records if record.offset >= expected]
         if not records:
-            return
+            return None
         batch = Batch(tp, records)
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-        message = self._batch_message(batch)
-        self._handed_on.setdefault(tp, deque()).append(message)
+        self._handed_on.setdefault(tp, deque()).append(batch)
         self._read_offset[tp] = batch.last_offset + 1
-        handing_over = asyncio.ensure_future(cast("Any", self.callback(message)))
-        await asyncio.sleep(0)  # unless the agent's queue is full, that is enough
-        if not handing_over.done():
-            await self.wait_first(handing_over, cast("Any", self.suspend_flow))
-        if not handing_over.done() or handing_over.cancelled():
-            self._astray = True  # the flow was stopped first: the batch has to come again
-        else:
-            handing_over.result()
+        return batch
 
-    def _batch_message(self, batch: Batch) -> ConsumerMessage:
+    def _message_of(self, batches: list[Batch]) -> ConsumerMessage:
+        """Return batches as one of Faust's messages; it says to be the last record of the last of them."""
+        [*_, batch] = batches
         last = batch.records[-1]
         return ConsumerMessage(
             batch.tp.topic,
@@ -310,7 +353,7 @@ class BatchConsumer(stock.Consumer):
             last.timestamp_type,
             [],
             None,
-            cast("Any", batch),  # Faust says bytes, and carries whatever it is given
+            cast("Any", batches),  # Faust says bytes, and carries whatever it is given
             None,
             None,
             None,
@@ -330,14 +373,17 @@ class BatchConsumer(stock.Consumer):
     # -- acknowledging and committing
 
     def ack(self, message: Any) -> bool:
-        """Mark a batch as done: its lists are acknowledged by the broker."""
+        """Mark batches as done: their lists are acknowledged by the broker."""
         with stock_consumer.ack_lock:  # type: ignore[attr-defined]  # shared with the stock consumer on purpose
             if message.acked:
                 return False
             message.acked = True
             self._unacked_messages.discard(message)
-            self._n_acked += len(message.value.records)
-            message.value = None  # the offsets wait for the commit; the records need not
+            for batch in message.value:
+                batch.acked = True
+                self._n_acked += len(batch.records)
+                batch.records = []  # the offsets wait for the commit; the records need not
+            message.value = None
             notify(self._waiting_for_ack)
             return True
 
@@ -350,7 +396,7 @@ class BatchConsumer(stock.Consumer):
         queue = self._handed_on.get(tp, deque())
         offset = None
         while queue and queue[0].acked:
-            offset = queue.popleft().offset + 1  # a batch's message has the offset of its last record
+            offset = queue.popleft().last_offset + 1
         return offset
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's own signature
@@ -375,7 +421,7 @@ class BatchConsumer(stock.Consumer):
 
     def unfinished(self) -> int:
         """Return how many batches are handed on and not yet acknowledged."""
-        return sum(not message.acked for queue in self._handed_on.values() for message in queue)
+        return sum(not batch.acked for queue in self._handed_on.values() for batch in queue)
 
     def lag(self) -> dict[TP, int]:
         """Return, for each assigned partition, how many records lie between what is acknowledged and the log's end."""
@@ -389,8 +435,8 @@ class BatchConsumer(stock.Consumer):
             read = self._read_offset[known]
             if read is None or not self.app.topics.acks_enabled_for(known.topic):
                 continue
-            open_batches = [message for message in self._handed_on.get(known, ()) if not message.acked]
-            done = cast("Any", open_batches[0].value).first_offset if open_batches else read
+            open_batches = [batch for batch in self._handed_on.get(known, ()) if not batch.acked]
+            done = open_batches[0].first_offset if open_batches else read
             lags[known] = max(int(self.highwater(tp) or 0) - done, 0)
         return lags
 
@@ -415,10 +461,12 @@ class BatchTransport(stock.Transport):
         app: Any,
         *,
         fetch_max_wait_ms: int = 100,
+        under_way: UnderWay | None = None,
         start_offset: StartOffset | None = None,
         on_commit: Callable[[TP, int], None] | None = None,
     ) -> None:
         super().__init__(url, app)
         self.fetch_max_wait_ms = fetch_max_wait_ms
+        self.under_way = under_way or UnderWay(full=1)
         self.start_offset = start_offset
         self.on_commit = on_commit

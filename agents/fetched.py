@@ -58,6 +58,15 @@ class Fetched:
         self._parts = deque(parts)
         self._open: list[Record] = []
 
+    @property
+    def size(self) -> int:
+        """How many records there are, or a few more where the log has gaps."""
+        return len(self._open) + sum(int(packed.next_offset) - start for start, packed in self._parts)
+
+    def add(self, parts: Iterable[Part]) -> None:
+        """Add what the next fetch brought."""
+        self._parts.extend(parts)
+
     def first(self) -> Record | None:
         """Return the first record that was not taken; None if none is left."""
         self._unpack()

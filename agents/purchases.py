@@ -7,6 +7,7 @@ crashes. What comes out is scored and published by :mod:`agents.scoring`, while 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +22,7 @@ from trendloom.errors import BadMessage
 from trendloom.events import SENT_AT_HEADER, DeadLetter, PurchaseRecord, decode_purchases
 from trendloom.partitions import partitions_of_keys
 from trendloom.refresh import Applied, Refresher
-from trendloom.state.columns import Arrivals
+from trendloom.state.columns import Arrivals, Span
 from trendloom.state.store import Partition
 
 __all__ = ["Decoded", "PurchasesAgent", "Work", "intended_send_time"]
@@ -31,9 +32,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Decoded:
-    """A batch whose bad records are set aside; ``records`` (A,) are those of its ``arrivals`` (A,)."""
+    """Batches whose bad records are set aside, as one; ``records`` (A,) are those of its ``arrivals`` (A,)."""
 
-    batch: Batch
     arrivals: Arrivals
     records: Sequence[ConsumerRecord]
 
@@ -71,21 +71,25 @@ class PurchasesAgent:
         self._count_unknown_items = unknown_items == "count"
         self._clock_ms = clock_ms
 
-    async def apply(self, batch: Batch) -> Work:
-        """Take one batch the whole way into the state."""
-        work = await self.begin(await self.decode(batch))
+    async def apply(self, *batches: Batch) -> Work:
+        """Take batches, each of another partition, the whole way into the state."""
+        work = await self.begin(await self.decode(batches))
         await work.applied.written()
         return work
 
-    async def decode(self, batch: Batch) -> Decoded:
-        """Decode a batch and number its items; its dead letters are acknowledged before this returns."""
+    async def decode(self, batches: Sequence[Batch]) -> Decoded:
+        """Decode batches, each of another partition, and number their items as one.
+
+        Their dead letters are acknowledged before this returns.
+        """
         now_ms = self._clock_ms()
         letters: list[DeadLetter] = []
         records: list[ConsumerRecord] = []
         purchases: list[PurchaseRecord] = []
         known, count_unknown = self._refresher.catalogue.row_of, self._count_unknown_items
-        decoded = decode_purchases([record.value for record in batch.records], now_ms)
-        for record, found in zip(batch.records, decoded, strict=True):
+        arrived = [record for batch in batches for record in batch.records]
+        decoded = decode_purchases([record.value for record in arrived], now_ms)
+        for record, found in zip(arrived, decoded, strict=True):
             if isinstance(found, BadMessage):
                 letters.append(self._set_aside(record, found, now_ms))
             elif count_unknown or found.item_id in known:
@@ -101,20 +105,26 @@ class PurchasesAgent:
             numbers = numbers[kept]
         if letters:
             await self._dead_letters.publish(letters, now_ms)
-        arrivals = Arrivals([record.offset for record in records], purchases, numbers)
-        self._count_keys(batch, arrivals)
-        return Decoded(batch, arrivals, records)
+        spans = self._spans(batches, records, complete=len(records) == len(arrived))
+        arrivals = Arrivals([record.offset for record in records], purchases, numbers, spans)
+        self._count_keys(arrivals)
+        return Decoded(arrivals, records)
+
+    @staticmethod
+    def _spans(batches: Sequence[Batch], records: Sequence[ConsumerRecord], *, complete: bool) -> list[Span]:
+        if complete:
+            sizes = [len(batch.records) for batch in batches]
+        else:
+            of_each = Counter(record.partition for record in records)
+            sizes = [of_each[batch.tp.partition] for batch in batches]
+        return [
+            Span(Partition(batch.tp.topic, batch.tp.partition), batch.first_offset, batch.last_offset, size)
+            for batch, size in zip(batches, sizes, strict=True)
+        ]
 
     async def begin(self, decoded: Decoded) -> Work:
-        """Begin to apply a decoded batch; the batch before must be written."""
-        batch = decoded.batch
-        applied = await self._refresher.begin(
-            Partition(batch.tp.topic, batch.tp.partition),
-            decoded.arrivals,
-            first_offset=batch.first_offset,
-            last_offset=batch.last_offset,
-        )
-        return Work(applied, decoded.records)
+        """Begin to apply a decoded batch; the batches before of its partitions must be written."""
+        return Work(await self._refresher.begin(decoded.arrivals), decoded.records)
 
     def _unknown(self, item_id: str) -> BadMessage:
         return BadMessage(
@@ -128,10 +138,9 @@ class PurchasesAgent:
         log.warning("%s[%d]@%d: %s", record.topic, record.partition, record.offset, why.detail)
         return dead_letter(record, why, now_ms)
 
-    def _count_keys(self, batch: Batch, arrivals: Arrivals) -> None:
-        keys = [name.encode() for name in arrivals.names]
-        away = partitions_of_keys(keys, self._partitions()) != batch.tp.partition
-        self._counters.keyed_otherwise += int(away[arrivals.places].sum())
+    def _count_keys(self, arrivals: Arrivals) -> None:
+        meant = partitions_of_keys([name.encode() for name in arrivals.names], self._partitions())
+        self._counters.keyed_otherwise += int((meant[arrivals.places] != arrivals.partitions).sum())
 
 
 def intended_send_time(record: ConsumerRecord) -> int | None:

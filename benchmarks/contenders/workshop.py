@@ -55,10 +55,9 @@ class Bench(Protocol):
 
 
 class Begun(NamedTuple):
-    """A batch that is being applied, and the offset of its last record."""
+    """A batch that is being applied."""
 
     work: Work
-    last_offset: int
 
 
 class Lists(NamedTuple):
@@ -115,11 +114,11 @@ class Workshop:
         if place not in self._assigned:
             await self._refresher.assigned(place)
             self._assigned.add(place)
-        return await self._purchases.decode(Batch(TP(topic, partition), list(records)))
+        return await self._purchases.decode([Batch(TP(topic, partition), list(records))])
 
     async def begin(self, decoded: Decoded) -> Begun:
         """Begin to apply a decoded batch; the one before must be ``written``."""
-        return Begun(await self._purchases.begin(decoded), decoded.batch.last_offset)
+        return Begun(await self._purchases.begin(decoded))
 
     async def written(self, begun: Begun) -> None:
         """Wait until a batch is written, then do a little of the folding of the items' log, as our worker does."""
@@ -129,7 +128,8 @@ class Workshop:
     async def score(self, begun: Begun) -> Lists:
         """Score a batch's lists and return them once the state holds it."""
         lists = await self._scoring.score(begun.work)
-        return Lists(begun.work.applied.partition, begun.last_offset, lists)
+        [span] = begun.work.applied.arrivals.spans
+        return Lists(span.partition, span.last_offset, lists)
 
     async def publish(self, lists: Lists) -> None:
         """Publish a batch's lists and wait until they are acknowledged."""

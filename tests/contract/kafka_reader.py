@@ -227,5 +227,6 @@ def _records(event: Any) -> list[Record]:
         return [Record(message.partition, message.offset, message.key, message.value, tuple(headers), at_ms)]
     return [
         Record(found.partition, found.offset, found.key, found.value, tuple(found.headers), found.timestamp)
-        for found in event.value.records
+        for batch in event.value
+        for found in batch.records
     ]

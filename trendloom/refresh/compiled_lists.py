@@ -224,8 +224,8 @@ class ListEncoder:
     >>> top = TopK(
     ...     np.array([[1, -1]], np.int32), np.zeros((1, 2)), np.array([[[0.5, -0.25], [0, 0]]]), encoder.part_names
     ... )
-    >>> heads = Heads(["ann"], [1], ["7f8d"], ["i0"], [1600000000000], [9], [None], [0.5], [0.25])
-    >>> [raw] = encoder.encode(heads, top, epoch=5, partition=0, made_at_ms=1600000000001, ids=["i0", "i1"])
+    >>> heads = Heads(["ann"], [1], ["7f8d"], ["i0"], [1600000000000], [0], [9], [None], [0.5], [0.25])
+    >>> [raw] = encoder.encode(heads, top, epoch=5, made_at_ms=1600000000001, ids=["i0", "i1"])
     >>> raw.partition(b'"percentile":0.25,')[2]
     b'"entries":[{"item_id":"i1","score":0.25,"parts":{"visual":0.5,"popularity":-0.25}}]}'
     """
@@ -243,7 +243,7 @@ class ListEncoder:
         self._entry_bytes += sum(len(name) + 1 + _NUMBER_BYTES for name in names)
         self._out: Bytes = np.empty(0, np.uint8)
         nobody = TopK(np.empty((0, 1), np.int32), np.empty((0, 1)), np.empty((0, 1, len(names))), self.part_names)
-        self.encode(Heads(*[[]] * len(Heads._fields)), nobody, epoch=0, partition=0, made_at_ms=0, ids=[])
+        self.encode(Heads(*[[]] * len(Heads._fields)), nobody, epoch=0, made_at_ms=0, ids=[])
 
     def of(self, catalogue: str) -> ListEncoder:
         """Return an encoder for lists of another catalogue, which has learnt the same ids: those of item numbers."""
@@ -258,17 +258,14 @@ class ListEncoder:
         sent_at_ms: Sequence[int | None],
         *,
         epoch: int,
-        partition: int,
         made_at_ms: int,
         ids: list[str],
     ) -> list[bytes]:
         """Return one JSON object for each listed purchase, as :func:`~trendloom.refresh.lists.encode_lists` does."""
         heads = heads_of(listed, sent_at_ms)
-        return self.encode(heads, top, epoch=epoch, partition=partition, made_at_ms=made_at_ms, ids=ids)
+        return self.encode(heads, top, epoch=epoch, made_at_ms=made_at_ms, ids=ids)
 
-    def encode(
-        self, heads: Heads, top: TopK, *, epoch: int, partition: int, made_at_ms: int, ids: list[str]
-    ) -> list[bytes]:
+    def encode(self, heads: Heads, top: TopK, *, epoch: int, made_at_ms: int, ids: list[str]) -> list[bytes]:
         """Return one JSON object for each head and its row of ``top``.
 
         ``ids`` holds the id of every item number; it may have grown since the last call, what was in it stays.
@@ -284,7 +281,7 @@ class ListEncoder:
         if top.items.max(initial=-1) >= self._ids.size:
             msg = f"item {top.items.max()} of {self._ids.size}"
             raise IndexError(msg)
-        fixed = _fixed(epoch, partition, made_at_ms, self._preset, self._catalogue)
+        fixed = _fixed(epoch, made_at_ms, self._preset, self._catalogue)
         columns = [orjson.dumps(column, option=orjson.OPT_SERIALIZE_NUMPY) for column in heads]
         joined = b"".join(columns)
         cursors = np.cumsum([1, *map(len, columns[:-1])], dtype=np.int64)
@@ -312,7 +309,6 @@ class ListEncoder:
                 heads,
                 top,
                 epoch=epoch,
-                partition=partition,
                 made_at_ms=made_at_ms,
                 preset=self._preset,
                 catalogue=self._catalogue,
@@ -322,7 +318,7 @@ class ListEncoder:
         return [raw[start:end] for start, end in pairwise(ends.tolist())]
 
 
-def _fixed(epoch: int, partition: int, made_at_ms: int, preset: str, catalogue: str) -> list[bytes]:
+def _fixed(epoch: int, made_at_ms: int, preset: str, catalogue: str) -> list[bytes]:
     """Return the text before each column of the heads, before the entries, and the three texts of an entry."""
     return [
         b'{"schema_version":%d,"customer_id":' % SCHEMA_VERSION,
@@ -330,7 +326,8 @@ def _fixed(epoch: int, partition: int, made_at_ms: int, preset: str, catalogue: 
         b'},"cause":{"event_id":',
         b',"item_id":',
         b',"occurred_at":',
-        b',"partition":%d,"offset":' % partition,
+        b',"partition":',
+        b',"offset":',
         b'},"sent_at":',
         b',"made_at":%d,"preset":%b,"catalogue":%b,"trendiness":'
         % (made_at_ms, orjson.dumps(preset), orjson.dumps(catalogue)),

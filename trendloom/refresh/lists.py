@@ -36,6 +36,7 @@ class Heads(NamedTuple):
     event_ids: Sequence[uuid.UUID | str]
     items: Sequence[str]
     times_ms: Whole
+    partitions: Whole
     offsets: Whole
     sent_at_ms: Sequence[int | None]
     trendiness: Real
@@ -52,6 +53,7 @@ def heads_of(listed: Listings, sent_at_ms: Sequence[int | None]) -> Heads:
         [purchase.event_id for purchase in purchases],
         [purchase.item_id for purchase in purchases],
         arrivals.at_ms[listed.which],
+        arrivals.partitions[listed.which],
         arrivals.offsets[listed.which],
         sent_at_ms,
         listed.trendiness,
@@ -65,7 +67,6 @@ def encode_lists(
     sent_at_ms: Sequence[int | None],
     *,
     epoch: int,
-    partition: int,
     made_at_ms: int,
     preset: str,
     catalogue: str,
@@ -76,7 +77,6 @@ def encode_lists(
         heads_of(listed, sent_at_ms),
         top,
         epoch=epoch,
-        partition=partition,
         made_at_ms=made_at_ms,
         preset=preset,
         catalogue=catalogue,
@@ -89,7 +89,6 @@ def encode_heads(
     top: TopK,
     *,
     epoch: int,
-    partition: int,
     made_at_ms: int,
     preset: str,
     catalogue: str,
@@ -105,7 +104,7 @@ def encode_heads(
     columns = [column.tolist() if isinstance(column, np.ndarray) else column for column in heads]
     out = []
     for row, (items, head) in enumerate(zip(top.items.tolist(), zip(*columns, strict=True), strict=True)):
-        customer, number, event_id, bought, at_ms, offset, sent_at, trendiness, percentile = head
+        customer, number, event_id, bought, at_ms, partition, offset, sent_at, trendiness, percentile = head
         entries = []
         for item, values in zip(items, parts[row], strict=True):
             if item < 0:

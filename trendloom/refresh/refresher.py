@@ -9,7 +9,7 @@ Read next: :mod:`trendloom.refresh.scorer`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,12 +21,12 @@ from trendloom.errors import CatalogueError, InputError, StateLost
 from trendloom.refresh.lists import encode_lists
 from trendloom.refresh.scorer import ListRules, Scorer
 from trendloom.relevance.top_k import TopK
-from trendloom.state.columns import Arrival, Arrivals, Listings
+from trendloom.state.columns import Arrival, Arrivals, Listings, Span
 from trendloom.state.customer import Customer, padded_entries, trendiness
 from trendloom.state.fold import Prepared, Tally, prepare
 from trendloom.state.mirror import Mirror
 from trendloom.state.rules import StateRules
-from trendloom.state.store import STATE_LOST, Before, Change, Outcome, Partition, Store
+from trendloom.state.store import STATE_LOST, Before, ItemChange, Outcome, Part, Partition, Seen, Store
 
 if TYPE_CHECKING:  # numba is an extra
     from trendloom.refresh.compiled_lists import ListEncoder
@@ -47,8 +47,8 @@ class Applied:
     While it is being written it may have to be prepared anew: ``written`` says when it holds, and whether it had to.
     """
 
-    partition: Partition
-    change: Change
+    arrivals: Arrivals
+    items: list[ItemChange]
     listed: Listings
     tally: Tally
     _writing: asyncio.Task[bool] | None = field(default=None, repr=False)
@@ -103,6 +103,7 @@ class Refresher:
         self._all_settled = asyncio.Event()
         self._compiled = compiled
         self._fold: Callable[..., Prepared] = prepare
+        self._fold_joined: Callable[..., tuple[Prepared, list[Part]]] | None = None
         self._encoder: ListEncoder | None = None
         self._scorer: Scorer
 
@@ -128,10 +129,12 @@ class Refresher:
     def _compile(self) -> None:
         """Compile the kernels now, or read them from disk: not while a purchase waits."""
         from trendloom.refresh.compiled_lists import ListEncoder
-        from trendloom.state.compiled_fold import compile_fold, prepare_compiled
+        from trendloom.state.compiled_fold import compile_fold, prepare_compiled, prepare_joined
 
         compile_fold(self._rules)
         self._fold = prepare_compiled
+        if self._store.joins_partitions:
+            self._fold_joined = prepare_joined
         preset = self._list_rules.preset
         self._encoder = ListEncoder(preset.parts, preset=preset.name, catalogue=self.catalogue.fingerprint)
         nobody = padded_entries([], self._rules.history_length)
@@ -191,7 +194,9 @@ class Refresher:
         ``arrivals`` are its usable records in offset order; ``first_offset`` and ``last_offset`` bound all its records.
         Raises StateLost if the state is not the one that this worker began with.
         """
-        applied = await self.begin(partition, arrivals, first_offset=first_offset, last_offset=last_offset)
+        batch = Arrivals.of(arrivals)
+        batch.spans = [Span(partition, first_offset, last_offset, len(batch))]
+        applied = await self.begin(batch)
         await applied.written()
         await self.fold_some()
         return applied
@@ -203,52 +208,116 @@ class Refresher:
             await self._store.fold_some()
             self._folding = False
 
-    async def begin(
-        self, partition: Partition, arrivals: Sequence[Arrival], *, first_offset: int, last_offset: int
-    ) -> Applied:
-        """Prepare a batch as ``apply`` does and begin to write it; its partition's batch before must be written."""
-        batch = Arrivals.of(arrivals)
+    async def begin(self, batch: Arrivals) -> Applied:
+        """Prepare a batch as ``apply`` does and begin to write it; its partitions' batches before must be written.
+
+        A batch of several partitions is read, prepared and written as one, where the store can do that and nothing of
+        it was applied before; else its partitions' parts one after the other.
+        """
         async with self._gate:  # whoever reads all items anew lets nobody in meanwhile
             await self._follow()
             self._unsettled += 1
             self._all_settled.clear()
-        before = await self._read(partition, batch.names, first_offset)
+        applied = await self._begin_joined(batch) if len(batch.spans) > 1 else await self._begin_one(batch)
+        await asyncio.sleep(0)  # the command is on its way before anything else is done
+        return applied
+
+    async def _begin_one(self, batch: Arrivals) -> Applied:
+        [span] = batch.spans
+        before = await self._read(span, batch.names)
+        await self._stand()
+        prepared = self._prepare(before, batch)
+        applied = Applied(batch, [prepared.change.items], self._listings(prepared, batch), prepared.tally)
+        if not self._changes_nothing(prepared, before):
+
+            async def write() -> bool:
+                written, again = await self._write(batch, before, prepared)
+                if again:
+                    self._replace(applied, [(batch, written)])
+                return again
+
+            applied._writing = asyncio.get_running_loop().create_task(write())  # noqa: SLF001 - the only one who may
+        return applied
+
+    async def _begin_joined(self, batch: Arrivals) -> Applied:
+        seen = await self._read_joined(batch)
+        await self._stand()
+        loop = asyncio.get_running_loop()
+        if seen is None or self._fold_joined is None:
+            applied = Applied(batch, [], Listings.of([], batch, self._rules.history_length), Tally())
+            applied._writing = loop.create_task(self._write_apart(applied))  # noqa: SLF001 - the only one who may
+            return applied
+        prepared, parts = self._fold_joined(
+            seen,
+            batch,
+            percentiles=self._scorer.percentiles(batch.items),
+            prior_mean=self.mirror.population.mean_percentile,
+            rules=self._rules,
+        )
+        applied = Applied(batch, [prepared.change.items], self._listings(prepared, batch), prepared.tally)
+
+        async def write() -> bool:
+            forgetting = [part._replace(forget=self._done(part.partition)) for part in parts]
+            outcome = await self._store.write_joined(forgetting, prepared.change, worker=self._worker)
+            if outcome is Outcome.EPOCH_MOVED:
+                raise StateLost(STATE_LOST)
+            if outcome is not Outcome.APPLIED:
+                self._doubtful = True  # as for a batch of one partition that is refused
+                return await self._write_apart(applied)
+            for part in forgetting:
+                self._remember(part)
+            if self._doubtful:
+                await self._hear_of_journals(part.partition for part in parts)
+            return False
+
+        applied._writing = loop.create_task(write())  # noqa: SLF001 - the only one who may
+        return applied
+
+    async def _write_apart(self, applied: Applied) -> bool:
+        """Take each partition's part of a batch through the store by itself; return that the batch is another now."""
+        done: list[tuple[Arrivals, Prepared]] = []
+        for part in applied.arrivals.apart():
+            [span] = part.spans
+            before = await self._read(span, part.names, journal=self._doubtful)
+            prepared = self._prepare(before, part)
+            if not self._changes_nothing(prepared, before):
+                prepared, _ = await self._write(part, before, prepared)
+            done.append((part, prepared))
+        self._replace(applied, done)
+        return True
+
+    def _replace(self, applied: Applied, done: list[tuple[Arrivals, Prepared]]) -> None:
+        """Let a batch be what was written of its parts."""
+        applied.items = [prepared.change.items for _, prepared in done]
+        applied.tally = sum((prepared.tally for _, prepared in done), Tally())
+        listings = [self._listings(prepared, part) for part, prepared in done]
+        applied.listed = listings[0] if len(listings) == 1 else Listings.joined(listings, applied.arrivals)
+
+    async def _stand(self) -> None:
+        """Let the scorer know all items and how they stand, unless lists are being made just now."""
         if self._scorer.is_behind():
             async with self._items:
                 self._scorer.catch_up()
         if not self._items.locked():  # else the snapshot of a batch before has to do
             self._scorer.stand()
-        prepared = self._prepare(before, batch, last_offset)
-        applied = Applied(partition, prepared.change, self._listings(prepared, batch), prepared.tally)
-        if not self._changes_nothing(prepared, before):
-            writing = self._write(applied, before, batch, first_offset, last_offset)
-            applied._writing = asyncio.get_running_loop().create_task(writing)  # noqa: SLF001 - the only one who may
-            await asyncio.sleep(0)  # the command is on its way before anything else is done
-        return applied
 
-    async def _write(
-        self, applied: Applied, before: Before, batch: Arrivals, first_offset: int, last_offset: int
-    ) -> bool:
-        partition = applied.partition
+    async def _write(self, batch: Arrivals, before: Before, prepared: Prepared) -> tuple[Prepared, bool]:
+        """Write a batch of one partition; return what was written, and whether it had to be prepared anew."""
+        [span] = batch.spans
+        partition = span.partition
         for attempt in range(_ATTEMPTS):
             if attempt:
                 # a retry of a write whose answer was lost, another owner of the partition, or of the customer: whether
                 # the batch is ours is unknown, so the copy of the items will be read again
                 self._doubtful = True
-                before = await self._read(partition, batch.names, first_offset, journal=True)
-                prepared = self._prepare(before, batch, last_offset)
-                applied.change, applied.tally = prepared.change, prepared.tally
-                applied.listed = self._listings(prepared, batch)
+                before = await self._read(span, batch.names, journal=True)
+                prepared = self._prepare(before, batch)
                 if self._changes_nothing(prepared, before):
                     break
-            done = [
-                offset
-                for offset in self._unforgotten.get(partition, [])
-                if offset <= self._committed.get(partition, -1)
-            ]
-            outcome = await self._store.write(partition, applied.change, worker=self._worker, forget=done)
+            change, forget = prepared.change, self._done(partition)
+            outcome = await self._store.write(partition, change, worker=self._worker, forget=forget)
             if outcome is Outcome.APPLIED:
-                self._remember(partition, applied.change, done)
+                self._remember(Part(partition, change.expected_fence, change.fence, change.journal, forget))
                 break
             if outcome is Outcome.EPOCH_MOVED:
                 raise StateLost(STATE_LOST)
@@ -256,9 +325,9 @@ class Refresher:
             msg = f"{partition.topic}-{partition.partition}: the state moved {_ATTEMPTS} times under one batch"
             raise RuntimeError(msg)
         if self._doubtful:
-            self._unforgotten[partition] = await self._store.journaled(partition)
-        self._applied[partition] = applied.change.fence
-        return attempt > 0
+            await self._hear_of_journals([partition])
+        self._applied[partition] = prepared.change.fence
+        return prepared, attempt > 0
 
     def score(self, applied: Applied) -> TopK:
         """Return the top-k of each listed purchase, from the items' state before the batch or earlier."""
@@ -274,7 +343,7 @@ class Refresher:
 
         def make() -> list[bytes]:
             top = self._scorer.top_k(self._scorer.query(listed))
-            return self._json(applied, listed, top, sent_at_ms, made_at_ms)
+            return self._json(listed, top, sent_at_ms, made_at_ms)
 
         async with self._items:
             return await asyncio.to_thread(make) if len(listed) >= _BESIDE else make()
@@ -306,59 +375,73 @@ class Refresher:
 
     def settle(self, applied: Applied) -> None:
         """Let the worker's copy of the items catch up with a batch that is written and scored."""
-        self.mirror.advance(applied.change.items)
-        self._scorer.touch(applied.change.items.numbers)
+        for items in applied.items:
+            self.mirror.advance(items)
+            self._scorer.touch(items.numbers)
         self._unsettled -= 1
         if self._unsettled == 0:
             self._all_settled.set()
 
     def encode(self, applied: Applied, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
         """Return the JSON of each list."""
-        return self._json(applied, applied.listed, top, sent_at_ms, made_at_ms)
+        return self._json(applied.listed, top, sent_at_ms, made_at_ms)
 
-    def _json(
-        self, applied: Applied, listed: Listings, top: TopK, sent_at_ms: list[int | None], made_at_ms: int
-    ) -> list[bytes]:
-        partition, ids = applied.partition.partition, self.mirror.ids
+    def _json(self, listed: Listings, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
+        ids = self.mirror.ids
         if self._encoder is not None:
-            return self._encoder.lists(
-                listed, top, sent_at_ms, epoch=self.epoch, partition=partition, made_at_ms=made_at_ms, ids=ids
-            )
+            return self._encoder.lists(listed, top, sent_at_ms, epoch=self.epoch, made_at_ms=made_at_ms, ids=ids)
         return encode_lists(
             listed,
             top,
             sent_at_ms,
             epoch=self.epoch,
-            partition=partition,
             made_at_ms=made_at_ms,
             preset=self._list_rules.preset.name,
             catalogue=self.catalogue.fingerprint,
             ids=ids,
         )
 
-    async def _read(
-        self, partition: Partition, names: list[str], first_offset: int, *, journal: bool = False
-    ) -> Before:
-        again = journal or first_offset <= self._applied.get(partition, -1)
+    async def _read(self, span: Span, names: list[str], *, journal: bool = False) -> Before:
+        """Read what a batch of one partition needs; with the journal if a part of it may have been applied before."""
+        partition = span.partition
+        again = journal or span.first_offset <= self._applied.get(partition, -1)
         before = await self._store.read(partition, names, journal=again)
-        if before.epoch != self.epoch:
-            raise StateLost(STATE_LOST)
-        if before.fence < self._applied.get(partition, -1):
-            msg = (
-                f"{partition.topic}-{partition.partition}: the store's fence fell from {self._applied[partition]} to "
-                f"{before.fence}: it lost its latest changes. Action: start the worker again; it reads the log from "
-                "there."
-            )
-            raise StateLost(msg)
-        if not again and first_offset <= before.fence:
+        self._check(before.epoch, partition, before.fence)
+        if not again and span.first_offset <= before.fence:
             before = await self._store.read(partition, names, journal=True)
         return before
 
-    def _prepare(self, before: Before, batch: Arrivals, last_offset: int) -> Prepared:
+    async def _read_joined(self, batch: Arrivals) -> Seen | None:
+        """Read what a batch of several partitions needs; None where its parts have to be taken one by one."""
+        spans = batch.spans
+        applied = self._applied
+        if self._fold_joined is None or not len(batch):
+            return None
+        if any(span.first_offset <= applied.get(span.partition, -1) for span in spans):
+            return None
+        seen = await self._store.read_joined([span.partition for span in spans], batch.names)
+        for span, fence in zip(spans, seen.fences, strict=True):
+            self._check(seen.epoch, span.partition, fence)
+        if any(span.first_offset <= fence for span, fence in zip(spans, seen.fences, strict=True)):
+            return None
+        return seen
+
+    def _check(self, epoch: int, partition: Partition, fence: int) -> None:
+        """Raise StateLost where the state is another one, or has lost what was applied to it."""
+        if epoch != self.epoch:
+            raise StateLost(STATE_LOST)
+        if fence < self._applied.get(partition, -1):
+            msg = (
+                f"{partition.topic}-{partition.partition}: the store's fence fell from {self._applied[partition]} to "
+                f"{fence}: it lost its latest changes. Action: start the worker again; it reads the log from there."
+            )
+            raise StateLost(msg)
+
+    def _prepare(self, before: Before, batch: Arrivals) -> Prepared:
         return self._fold(
             before,
             batch,
-            last_offset=last_offset,
+            last_offset=batch.spans[0].last_offset,
             percentiles=self._scorer.percentiles(batch.items),
             prior_mean=self.mirror.population.mean_percentile,
             rules=self._rules,
@@ -372,11 +455,23 @@ class Refresher:
         """Return whether all of a batch was applied before."""
         return not len(prepared.change.customers) and prepared.change.fence == before.fence
 
-    def _remember(self, partition: Partition, change: Change, forgotten: list[int]) -> None:
-        kept = [offset for offset in self._unforgotten.get(partition, []) if offset not in set(forgotten)]
-        if change.journal.size:
-            kept.append(change.fence)
-        self._unforgotten[partition] = kept
+    def _done(self, partition: Partition) -> list[int]:
+        """Return the last offsets of a partition's batches that are committed, and journaled still."""
+        committed = self._committed.get(partition, -1)
+        return [offset for offset in self._unforgotten.get(partition, []) if offset <= committed]
+
+    def _remember(self, part: Part) -> None:
+        """Note what was written of a partition."""
+        forgotten = set(part.forget)
+        kept = [offset for offset in self._unforgotten.get(part.partition, []) if offset not in forgotten]
+        if part.journal.size:
+            kept.append(part.fence)
+        self._unforgotten[part.partition] = kept
+        self._applied[part.partition] = part.fence
+
+    async def _hear_of_journals(self, partitions: Iterable[Partition]) -> None:
+        for partition in partitions:
+            self._unforgotten[partition] = await self._store.journaled(partition)
 
     async def _follow(self) -> None:
         now_s = self._monotonic()

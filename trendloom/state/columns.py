@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from trendloom.events import Purchase, PurchaseRecord
 from trendloom.state.customer import NO_ITEM, event_hash, padded_entries, store_hash
-from trendloom.state.store import Bought
+from trendloom.state.store import Bought, Partition
 
-__all__ = ["Arrival", "Arrivals", "Counted", "Listed", "Listings"]
+__all__ = ["Arrival", "Arrivals", "Counted", "Listed", "Listings", "Span"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -33,6 +33,15 @@ class Arrival(NamedTuple):
     item: int
 
 
+class Span(NamedTuple):
+    """A batch's records of one partition, consecutive in its log: ``size`` of them are usable, one after the other."""
+
+    partition: Partition
+    first_offset: int
+    last_offset: int
+    size: int
+
+
 class Listed(NamedTuple):
     """A purchase that gets a list: everything about its customer as of this purchase, and nothing later."""
 
@@ -44,18 +53,29 @@ class Listed(NamedTuple):
 
 
 class Arrivals(Sequence[Arrival]):
-    """Usable records (A,) in the order of their offsets; ``names`` are their customers, each once, by first appearance.
+    """Usable records (A,), partition by partition (``spans``), in the order of their offsets.
 
-    ``places`` (A,) says which of the names a record's customer is. Raises ``ValueError`` if offsets do not ascend.
+    ``names`` are their customers, each once, by first appearance; ``places`` (A,) says which of the names a record's
+    customer is. Without spans they are of one partition, which nobody asks for. Raises ``ValueError`` if a partition's
+    offsets do not ascend.
     """
 
-    def __init__(self, offsets: Sequence[int], purchases: Sequence[Purchase | PurchaseRecord], items: Ints) -> None:
+    def __init__(
+        self,
+        offsets: Sequence[int],
+        purchases: Sequence[Purchase | PurchaseRecord],
+        items: Ints,
+        spans: Sequence[Span] = (),
+    ) -> None:
         self.offsets: Ints = np.array(offsets, np.int64)
         self.purchases = purchases
         self.items = items
-        back = np.flatnonzero(self.offsets[1:] <= self.offsets[:-1])
+        self.spans = spans
+        back = 1 + np.flatnonzero(self.offsets[1:] <= self.offsets[:-1])
+        if back.size and len(spans) > 1:
+            back = back[~np.isin(back, self.starts)]
         if back.size:
-            msg = f"offset {self.offsets[back[0] + 1]} comes after {self.offsets[back[0]]}"
+            msg = f"offset {self.offsets[back[0]]} comes after {self.offsets[back[0] - 1]}"
             raise ValueError(msg)
         known: dict[str, int] = {}
         self.places: Ints = np.array([known.setdefault(one.customer_id, len(known)) for one in purchases], np.int64)
@@ -74,6 +94,25 @@ class Arrivals(Sequence[Arrival]):
         items = np.array([arrival.item for arrival in arrivals], np.int64)
         return cls([arrival.offset for arrival in arrivals], [arrival.purchase for arrival in arrivals], items)
 
+    @property
+    def starts(self) -> Ints:
+        """Where each span begins, and where the last one ends: (S + 1,)."""
+        return np.cumsum([0, *(span.size for span in self.spans)], dtype=np.int64)
+
+    @property
+    def partitions(self) -> Ints:
+        """The number of the partition (A,) in which each record lies."""
+        numbers = [span.partition.partition for span in self.spans]
+        return np.repeat(np.array(numbers, np.int64), [span.size for span in self.spans])
+
+    def apart(self) -> list[Arrivals]:
+        """Return each span's records by themselves."""
+        parts = []
+        for span, start in zip(self.spans, self.starts.tolist(), strict=False):
+            part = slice(start, start + span.size)
+            parts.append(Arrivals(self.offsets[part].tolist(), self.purchases[part], self.items[part], [span]))
+        return parts
+
     def __len__(self) -> int:
         """Return A."""
         return len(self.purchases)
@@ -91,7 +130,7 @@ class Arrivals(Sequence[Arrival]):
 
 @dataclass(eq=False)
 class Listings(Sequence[Listed]):
-    """The purchases of a batch that get a list (B,), in offset order.
+    """The purchases of a batch that get a list (B,), in the order of its records.
 
     ``which`` (B,) are their places among ``arrivals``; ``entries`` (B, H) their customers' histories, newest first,
     padded with ``NO_ITEM``.
@@ -117,6 +156,18 @@ class Listings(Sequence[Listed]):
             np.array([one.percentile for one in listed], np.float64),
             np.array([one.trendiness for one in listed], np.float64),
             padded_entries([one.tail for one in listed], history_length),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Listings], arrivals: Arrivals) -> Listings:
+        """Return the listings of each span of ``arrivals`` as those of all of it."""
+        return cls(
+            arrivals,
+            np.concatenate([part.which + start for part, start in zip(parts, arrivals.starts.tolist(), strict=False)]),
+            np.concatenate([part.numbers for part in parts]),
+            np.concatenate([part.percentiles for part in parts]),
+            np.concatenate([part.trendiness for part in parts]),
+            np.concatenate([part.entries for part in parts]),
         )
 
     def __len__(self) -> int:

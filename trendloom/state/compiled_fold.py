@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import compress, pairwise
 
 import numba
@@ -20,9 +21,9 @@ from trendloom.state.columns import Arrival, Arrivals, Counted, Listings
 from trendloom.state.customer import ENTRY, NO_ITEM
 from trendloom.state.fold import Prepared, Tally, items_changed, prepare
 from trendloom.state.rules import StateRules
-from trendloom.state.store import JOURNAL, Before, Change, CustomerChanges
+from trendloom.state.store import JOURNAL, Before, Change, CustomerChanges, Part, Seen
 
-__all__ = ["compile_fold", "prepare_compiled"]
+__all__ = ["compile_fold", "prepare_compiled", "prepare_joined"]
 
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
@@ -177,6 +178,11 @@ def _pack(
         out_ends[count] = at
 
 
+@dataclass(slots=True)
+class _Compiled(Prepared):
+    listed: Listings
+
+
 def compile_fold(rules: StateRules) -> None:
     """Compile the kernels, or read what was compiled before: seconds, or a fraction of one."""
     someone = Purchase(schema_version=1, event_id=uuid.UUID(int=1), customer_id="c", item_id="i", occurred_at=10**12)
@@ -205,6 +211,46 @@ def prepare_compiled(
         )
         prepared.listed = Listings.of(prepared.listed, found, rules.history_length)
         return prepared
+    return _prepared(
+        before, found, last_offset=last_offset, percentiles=percentiles, prior_mean=prior_mean, rules=rules
+    )
+
+
+def prepare_joined(
+    seen: Seen,
+    arrivals: Arrivals,
+    *,
+    percentiles: npt.NDArray[np.float32],
+    prior_mean: float,
+    rules: StateRules,
+) -> tuple[Prepared, list[Part]]:
+    """Return what a batch of several partitions changes, all of it new, and what it is to each of them.
+
+    ``seen`` was read for the partitions of ``arrivals.spans`` and for ``arrivals.names``. The same as if its spans were
+    folded one after the other, with the items as they were before the first.
+    """
+    joined = Before(seen.epoch, -1, seen.customers)
+    prepared = _prepared(joined, arrivals, last_offset=-1, percentiles=percentiles, prior_mean=prior_mean, rules=rules)
+    journal = prepared.change.journal
+    cuts = np.searchsorted(prepared.listed.which, arrivals.starts).tolist()
+    parts = [
+        Part(span.partition, fence, span.last_offset, journal[start:end])
+        for span, fence, (start, end) in zip(arrivals.spans, seen.fences, pairwise(cuts), strict=True)
+    ]
+    return prepared, parts
+
+
+def _prepared(
+    before: Before,
+    found: Arrivals,
+    *,
+    last_offset: int,
+    percentiles: npt.NDArray[np.float32],
+    prior_mean: float,
+    rules: StateRules,
+) -> _Compiled:
+    """Fold a batch of which nothing was applied before."""
+    size = len(found)
     records = [record or b"" for record in before.customers]
     ends = np.zeros(len(records) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, records), np.int64, len(records)) // 8, out=ends[1:])
@@ -268,4 +314,4 @@ def prepare_compiled(
     )
     entries = history[which].view(ENTRY)[:, :, 0]
     listings = Listings(found, which, numbers[which], listed, trends[which], entries)
-    return Prepared(change, listings, Tally(new=int(which.size), duplicates=size - int(which.size)))
+    return _Compiled(change, listings, Tally(new=int(which.size), duplicates=size - int(which.size)))

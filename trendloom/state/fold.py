@@ -36,6 +36,15 @@ class Tally:
     repeated: int = 0
     covered: int = 0
 
+    def __add__(self, other: Tally) -> Tally:
+        """Return what became of the purchases of both."""
+        return Tally(
+            self.new + other.new,
+            self.duplicates + other.duplicates,
+            self.repeated + other.repeated,
+            self.covered + other.covered,
+        )
+
 
 @dataclass(slots=True)
 class Prepared:

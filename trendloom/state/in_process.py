@@ -24,8 +24,10 @@ from trendloom.state.store import (
     ItemRows,
     JournalEntry,
     Outcome,
+    Part,
     Partition,
     Population,
+    Seen,
     Snapshot,
     journal_entries,
 )
@@ -100,9 +102,24 @@ class InProcessStore:
 
     async def write(self, partition: Partition, change: Change, *, worker: str, forget: Sequence[int]) -> Outcome:
         """Apply the whole change or nothing."""
+        part = Part(partition, change.expected_fence, change.fence, change.journal, forget)
+        return await self.write_joined([part], change, worker=worker)
+
+    @property
+    def joins_partitions(self) -> bool:
+        """Always: nobody comes between."""
+        return True
+
+    async def read_joined(self, partitions: Sequence[Partition], customer_ids: Sequence[str]) -> Seen:
+        """Return the partitions' fences and the customers' records."""
+        fences = [self._fences.get(partition, -1) for partition in partitions]
+        return Seen(self._epoch, fences, [self._customers.get(name) for name in customer_ids])
+
+    async def write_joined(self, parts: Sequence[Part], change: Change, *, worker: str) -> Outcome:
+        """Apply the whole change or nothing."""
         if change.epoch != self._epoch:
             return Outcome.EPOCH_MOVED
-        if self._fences.get(partition, -1) != change.expected_fence:
+        if any(self._fences.get(part.partition, -1) != part.expected_fence for part in parts):
             return Outcome.FENCE_MOVED
         customers = change.customers
         for name, expected in zip(customers.ids, customers.expected.tolist(), strict=True):
@@ -110,12 +127,13 @@ class InProcessStore:
             if (int.from_bytes(record[:8], "little") if record else 0) != expected:
                 return Outcome.CUSTOMER_MOVED
         self._customers.update(zip(customers.ids, customers.records, strict=True))
-        self._fences[partition] = change.fence
-        journals = self._journals.setdefault(partition, {})
-        for offset in forget:
-            journals.pop(offset, None)
-        if change.journal.size:
-            journals[change.fence] = change.journal
+        for part in parts:
+            self._fences[part.partition] = part.fence
+            journals = self._journals.setdefault(part.partition, {})
+            for offset in part.forget:
+                journals.pop(offset, None)
+            if part.journal.size:
+                journals[part.fence] = part.journal
         items = change.items
         rows = zip(
             items.numbers.tolist(), items.purchases.tolist(), items.slow.tolist(), items.fast.tolist(), strict=True

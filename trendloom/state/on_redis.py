@@ -18,7 +18,7 @@ from trendloom.state.on_redis_asking import Script, pack_in_c
 from trendloom.state.on_redis_items import FoldingPace, RedisItems
 from trendloom.state.on_redis_packing import fence_field, partition_of_field, unpack_journal
 from trendloom.state.rules import StateRules
-from trendloom.state.store import STATE_LOST, Before, Change, Keys, Outcome, Partition
+from trendloom.state.store import STATE_LOST, Before, Change, Keys, Outcome, Part, Partition, Seen
 
 __all__ = ["RedisStore", "connect"]
 
@@ -69,7 +69,7 @@ class RedisStore(RedisItems):
         self._customer_keys: dict[str, bytes] = {}
         self._open_state = Script.read("open_state-2")
         self._end_state = Script.read("end_state-2")
-        self._apply_batch = Script.read("batch_parts-0", "apply_batch-4")
+        self._apply_batch = Script.read("batch_parts-0", "apply_batch-3")
 
     # -- beginning and ending
 
@@ -126,31 +126,51 @@ class RedisStore(RedisItems):
 
     async def write(self, partition: Partition, change: Change, *, worker: str, forget: Sequence[int]) -> Outcome:
         """Apply the whole change or nothing, in one script call."""
+        part = Part(partition, change.expected_fence, change.fence, change.journal, forget)
+        return await RedisStore.write_joined(self, [part], change, worker=worker)
+
+    @property
+    def joins_partitions(self) -> bool:
+        """Yes: one script call sees all partitions and customers."""
+        return True
+
+    async def read_joined(self, partitions: Sequence[Partition], customer_ids: Sequence[str]) -> Seen:
+        """Return the partitions' fences and the customers' records."""
+        keys = self._keys
+
+        async def ask() -> list[Any]:
+            pipe = self._client.pipeline(transaction=False)
+            pipe.hget(keys.meta, "epoch")
+            pipe.hmget(keys.fences, [fence_field(partition) for partition in partitions])
+            if customer_ids:
+                pipe.mget(self._keys_of(customer_ids))
+            return list(await pipe.execute())
+
+        answer = await self._ask(ask)
+        fences = [-1 if fence is None else int(fence) for fence in answer[1]]
+        return Seen(int(answer[0] or -1), fences, answer[2] if customer_ids else [])
+
+    async def write_joined(self, parts: Sequence[Part], change: Change, *, worker: str) -> Outcome:
+        """Apply the whole change or nothing, in one script call."""
         keys, items = self._keys, change.items
-        named: list[str | bytes] = [
-            keys.meta,
-            keys.fences,
-            keys.journal(partition),
-            keys.changes,
-        ]
+        named: list[str | bytes] = [keys.meta, keys.fences, keys.changes]
+        named += [keys.journal(part.partition) for part in parts]
         named += self._keys_of(change.customers.ids)
         args: list[Any] = [
             change.epoch,
-            fence_field(partition),
-            change.expected_fence,
-            change.fence,
+            len(parts),
             self._rules.customer_ttl_s,
             change.customers.expected.astype("<u8").tobytes(),
-            change.journal.tobytes(),
-            ",".join(map(str, forget)),
             worker,
             pack_items(items),
             pack_pairs(items),
             repr(float(items.percentile_sum)),
             int(items.purchases.sum()),
-            *change.customers.records,
         ]
-        code, unfolded = await self._run(self._apply_batch, named, args)
+        for part in parts:
+            forget = ",".join(map(str, part.forget))
+            args += [fence_field(part.partition), part.expected_fence, part.fence, part.journal.tobytes(), forget]
+        code, unfolded = await self._run(self._apply_batch, named, [*args, *change.customers.records])
         if code == Outcome.APPLIED:
             self._hear_unfolded(unfolded)
         return Outcome(code)

@@ -29,7 +29,9 @@ from trendloom.state.store import (
     CustomerChanges,
     JournalEntry,
     Outcome,
+    Part,
     Partition,
+    Seen,
     journal_entries,
     journal_of,
 )
@@ -37,6 +39,7 @@ from trendloom.state.store import (
 __all__ = ["ClusterStore"]
 
 _ATTEMPTS = 20
+_ONE_BY_ONE = "in a cluster a batch of several partitions could not be written all or nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,19 @@ class ClusterStore(RedisStore):
         if isinstance(finished, Outcome):
             return finished
         return Outcome.APPLIED if finished == journal_entries(change.journal) else Outcome.CUSTOMER_MOVED
+
+    @property
+    def joins_partitions(self) -> bool:
+        """No: a shard notes one fence a partition, and what is noted is finished partition by partition."""
+        return False
+
+    async def read_joined(self, partitions: Sequence[Partition], customer_ids: Sequence[str]) -> Seen:
+        """Raise ``TypeError``: partitions are read one by one."""
+        raise TypeError(_ONE_BY_ONE)
+
+    async def write_joined(self, parts: Sequence[Part], change: Change, *, worker: str) -> Outcome:
+        """Raise ``TypeError``: partitions are written one by one."""
+        raise TypeError(_ONE_BY_ONE)
 
     async def _finish(
         self, partition: Partition, pending: _Pending, *, worker: str, forget: Sequence[int]

@@ -30,8 +30,10 @@ __all__ = [
     "JournalEntry",
     "Keys",
     "Outcome",
+    "Part",
     "Partition",
     "Population",
+    "Seen",
     "Snapshot",
     "Store",
     "journal_entries",
@@ -102,6 +104,27 @@ class Before:
     fence: int
     customers: list[bytes | None]
     journal: dict[int, JournalEntry] = field(default_factory=dict)
+
+
+class Seen(NamedTuple):
+    """What was read before a batch of several partitions is prepared: their fences, and the customers."""
+
+    epoch: int
+    fences: list[int]
+    customers: list[bytes | None]
+
+
+class Part(NamedTuple):
+    """What a batch is to one of its partitions: it goes on from ``expected_fence`` to ``fence``.
+
+    The journals of the batches that ended at offsets ``forget`` are no longer needed.
+    """
+
+    partition: Partition
+    expected_fence: int
+    fence: int
+    journal: Journal
+    forget: Sequence[int] = ()
 
 
 @dataclass(slots=True)
@@ -271,6 +294,22 @@ class Store(Protocol):
         """Apply the whole change, or nothing; drop the journals of the batches that ended at offsets ``forget``.
 
         Unless it was APPLIED or the epoch has moved: read again, with the journal, and prepare what is still missing.
+        """
+        ...
+
+    @property
+    def joins_partitions(self) -> bool:
+        """Whether batches of several partitions can be written as one; if not, the two methods below raise."""
+        ...
+
+    async def read_joined(self, partitions: Sequence[Partition], customer_ids: Sequence[str]) -> Seen:
+        """Return the fence of each partition (-1: none yet) and the customers' records."""
+        ...
+
+    async def write_joined(self, parts: Sequence[Part], change: Change, *, worker: str) -> Outcome:
+        """Apply a change of several partitions, or nothing; the change's own fences and journal are left alone.
+
+        Unless it was APPLIED or the epoch has moved: take each partition's part by itself, with ``read`` and ``write``.
         """
         ...
 

@@ -15,6 +15,7 @@ from mode import Service
 from agents import batch_transport
 from agents.batch_transport import Batch, BatchConsumer, BatchSchema, BatchTransport
 from agents.fetched import Fetched
+from agents.under_way import UnderWay
 from trendloom.errors import SettingsError
 
 A, B, C = TP("purchases", 0), TP("purchases", 1), TP("other", 0)
@@ -43,6 +44,7 @@ class Offline(BatchConsumer):
         self.active = {A, B}
         self.ends: dict[TP, int | None] = {A: 100, B: 100}
         self.handed: list[Batch] = []
+        self.messages: list[Any] = []
         self.committed: list[dict[TP, int]] = []
         self.sought: list[tuple[TP, int]] = []
         self.callback = self._keep
@@ -52,7 +54,8 @@ class Offline(BatchConsumer):
         return _NoThread(beacon=self.beacon)
 
     async def _keep(self, message: Any) -> None:
-        self.handed.append(message.value)
+        self.handed.extend(message.value)
+        self.messages.append(message)
 
     def assignment(self) -> Any:
         return self.assigned
@@ -74,13 +77,25 @@ class Offline(BatchConsumer):
 
     def fetched(self, tp: TP, *offsets: int, at_ms: int = NOW_MS) -> None:
         """As if these records had been fetched."""
-        self._waiting[tp] = Fetched(tp, [(0, records(tp, *offsets, at_ms=at_ms))])
+        self._waiting[tp] = Fetched(tp, [(offsets[0], packed(tp, *offsets, at_ms=at_ms))])
 
     async def hand_on(self, tp: TP, *offsets: int) -> Any:
         """Hand on a batch; return its message."""
         self.fetched(tp, *offsets)
-        await self._hand_on(tp)
-        return self._handed_on[tp][-1]
+        await self._hand_on()
+        return self.messages[-1]
+
+
+class Packed(list[Any]):
+    """Records as aiokafka packs them: something to go through that knows where it ends."""
+
+    @property
+    def next_offset(self) -> int:
+        return int(self[-1].offset) + 1
+
+
+def packed(tp: TP, *offsets: int, at_ms: int = NOW_MS) -> Packed:
+    return Packed(records(tp, *offsets, at_ms=at_ms))
 
 
 class OfflineTransport(BatchTransport):
@@ -108,21 +123,21 @@ def with_consumer(check: Callable[[Offline, OfflineTransport], Awaitable[None]])
 def test_a_batch_says_where_it_begins_and_ends() -> None:
     batch = Batch(A, records(A, 4, 5, 9))
     assert (batch.first_offset, batch.last_offset) == (4, 9)
-    message = type("Message", (), {"key": None, "value": batch})
-    assert BatchSchema().loads_value(None, message) is batch
+    message = type("Message", (), {"key": None, "value": [batch]})
+    assert BatchSchema().loads_value(None, message) == [batch]
     assert BatchSchema().loads_key(None, message) is None
 
 
 def test_the_partition_with_the_oldest_record_comes_first() -> None:
     async def check(consumer: Offline, _: Any) -> None:
-        assert consumer._oldest() is None
+        assert consumer._by_age() == []
         consumer.fetched(A, 0, at_ms=NOW_MS + 50)
         consumer.fetched(B, 30, 31, at_ms=NOW_MS)
-        assert consumer._oldest() == B  # the lower timestamp, not the lower offset
+        assert consumer._by_age() == [B, A]  # the lower timestamp, not the lower offset
         consumer.active = {A}
-        assert consumer._oldest() == A  # B is paused, or no longer ours
+        assert consumer._by_age() == [A]  # B is paused, or no longer ours
         consumer.active = set()
-        assert consumer._oldest() is None
+        assert consumer._by_age() == []
 
     with_consumer(check)
 
@@ -147,7 +162,7 @@ def test_records_that_were_read_before_are_not_handed_on_again() -> None:
         await consumer.hand_on(A, 3, 4, 5, 6)
         assert [record.offset for record in consumer.handed[0].records] == [5, 6]
         consumer.fetched(A, 5, 6)
-        await consumer._hand_on(A)
+        await consumer._hand_on()
         assert len(consumer.handed) == 1
         assert (consumer._read_offset[A], consumer._waiting, consumer.unfinished()) == (7, {}, 1)
 
@@ -236,7 +251,7 @@ def test_records_that_a_seek_overtook_are_read_again(moved: str) -> None:
         def answer() -> Any:
             consumer.app.consumer_generation_id += moved == "generation"
             consumer._seeks += moved == "seek"
-            return {A: [(0, records(A, 7, 8))]}
+            return {A: [(7, packed(A, 7, 8))]}
 
         consumer.active = {A}
         consumer._thread.answer = answer  # type: ignore[attr-defined]
@@ -273,7 +288,7 @@ def test_a_batch_that_could_not_be_handed_over_comes_again() -> None:
 
         consumer.callback = never
         consumer.fetched(A, 0, 1)
-        handing_over = asyncio.ensure_future(consumer._hand_on(A))
+        handing_over = asyncio.ensure_future(consumer._hand_on())
         await asyncio.sleep(0)
         consumer.stop_flow()
         await handing_over
@@ -287,10 +302,85 @@ def test_a_batch_is_all_that_waits_up_to_its_bound() -> None:
         consumer._max_batch = 3
         consumer.fetched(A, *range(7))
         for _batch in range(3):
-            await consumer._hand_on(A)
+            await consumer._hand_on()
         assert [len(batch.records) for batch in consumer.handed] == [3, 3, 1]
         assert [batch.first_offset for batch in consumer.handed] == [0, 3, 6]
         assert (consumer._waiting, consumer._read_offset[A], consumer.unfinished()) == ({}, 7, 3)
+
+    with_consumer(check)
+
+
+def test_what_waits_of_several_partitions_is_handed_on_together() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.ends = {A: 2, B: 9}
+        consumer.fetched(A, 0, 1, at_ms=NOW_MS + 50)
+        consumer.fetched(B, 7, 8, at_ms=NOW_MS)
+        await consumer._hand_on()
+        [message] = consumer.messages
+        assert [(batch.tp, batch.last_offset) for batch in message.value] == [(B, 8), (A, 1)]
+        assert (consumer._waiting, consumer.unfinished()) == ({}, 2)
+        consumer.ack(message)
+        assert consumer.unfinished() == 0
+        assert (consumer._new_offset(A), consumer._new_offset(B)) == (2, 9)
+
+    with_consumer(check)
+
+
+def test_nothing_is_handed_on_beside_a_partition_that_holds_more_and_older() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer.ends = {A: 2, B: 100}
+        consumer.fetched(A, 0, 1, at_ms=NOW_MS + 50)
+        consumer.fetched(B, 7, 8, at_ms=NOW_MS)
+        await consumer._hand_on()
+        assert [batch.tp for batch in consumer.handed] == [B]
+        assert list(consumer._waiting) == [A]
+
+    with_consumer(check)
+
+
+def test_together_they_are_no_more_than_a_batch() -> None:
+    async def check(consumer: Offline, _: Any) -> None:
+        consumer._max_batch = 3
+        consumer.ends = {A: 3, B: 30}
+        consumer.fetched(A, 0, 1, at_ms=NOW_MS)
+        consumer.fetched(B, 27, 28, 29, at_ms=NOW_MS)
+        consumer.ends = {A: 2, B: 30}
+        for _batch in range(2):
+            await consumer._hand_on()
+        assert [len(message.value) for message in consumer.messages] == [2, 1]
+        assert [[record.offset for record in batch.records] for batch in consumer.handed] == [[0, 1], [27], [28, 29]]
+
+    with_consumer(check)
+
+
+def test_what_comes_while_a_small_batch_is_under_way_waits_for_it_and_goes_together() -> None:
+    async def check(consumer: Offline, transport: OfflineTransport) -> None:
+        transport.under_way = UnderWay(full=500)
+        consumer.ends = {A: 2, B: 9}
+        first = await consumer.hand_on(A, 0)
+        consumer.fetched(A, 1)
+        consumer._thread.answer = lambda: {B: [(8, packed(B, 8))], A: [(2, packed(A, 2))]}  # type: ignore[attr-defined]
+        waiting = asyncio.ensure_future(consumer._has_room())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        transport.under_way.take(first.value)
+        transport.under_way.done(first.value)
+        assert not await waiting
+        assert consumer._thread.asked[-1] == {A, B}  # type: ignore[attr-defined]
+        assert await consumer._has_room()
+        await consumer._hand_on()
+        assert sorted((batch.tp, len(batch.records)) for batch in consumer.handed[1:]) == [(A, 2), (B, 1)]
+
+    with_consumer(check)
+
+
+def test_what_a_rebalance_may_have_dropped_is_not_waited_for() -> None:
+    async def check(consumer: Offline, transport: OfflineTransport) -> None:
+        transport.under_way = UnderWay(full=500)
+        await consumer.hand_on(A, 0)
+        assert not transport.under_way.has_room(1)
+        await consumer.perform_seek()
+        assert transport.under_way.has_room(1)
 
     with_consumer(check)
 

@@ -15,11 +15,12 @@ from trendloom.candidates import TopK
 from trendloom.events import Purchase, RecommendationList, encode
 from trendloom.refresh.compiled_lists import ListEncoder
 from trendloom.refresh.lists import Heads, encode_heads, encode_lists
-from trendloom.state.columns import Arrival, Arrivals, Listed, Listings
+from trendloom.state.columns import Arrival, Arrivals, Listed, Listings, Span
+from trendloom.state.store import Partition
 
 START_MS = 1_600_000_000_000
 NAMES = ("visual", "popularity", 'odd "name"')
-PLACE: dict[str, Any] = {"epoch": START_MS, "partition": 3, "made_at_ms": START_MS + 5}
+PLACE: dict[str, Any] = {"epoch": START_MS, "made_at_ms": START_MS + 5}
 HOUSE: dict[str, Any] = {"preset": 'bal"anced', "catalogue": "f\u00fc1"}
 
 IDS = ["a", "b\u00fc", 'c"', "d\\", "e,]}", "\U0001f457", "\n"]
@@ -43,6 +44,7 @@ def plain_heads(rows: int) -> Heads:
         [uuid.UUID(int=row) for row in range(rows)],
         ["x"] * rows,
         [START_MS + row for row in range(rows)],
+        [3 * row for row in range(rows)],
         list(range(rows)),
         [None] * rows,
         [0.5] * rows,
@@ -80,6 +82,7 @@ def drawn(draw: st.DrawFn, values: st.SearchStrategy[float] = values) -> tuple[H
         column(st.uuids()),
         column(texts),
         column(st.integers(START_MS, 2**50)),
+        column(st.integers(0, 2**31)),
         column(st.integers(0, 2**62)),
         column(st.none() | st.integers(0, 2**50)),
         column(st.floats(0, 1)),
@@ -168,7 +171,9 @@ def test_listed_purchases_are_encoded_as_by_the_reference(encoder: ListEncoder) 
         some.append(Listed(Arrival(40 + number, bought, 2), number, 0.25, 1 / 3, b""))
     top = top_of([[0, 1], [2, 3], [4, -1]], np.linspace(-1, 1, 18))
     sent: list[int | None] = [START_MS, None, 0]
-    listed = Listings.of(some, Arrivals.of([one.arrival for one in some]), history_length=2)
+    arrivals = Arrivals.of([one.arrival for one in some])
+    arrivals.spans = [Span(Partition("purchases", 3), 41, 43, 3)]
+    listed = Listings.of(some, arrivals, history_length=2)
     expected = encode_lists(listed, top, sent, ids=IDS, **HOUSE, **PLACE)
     assert encoder.lists(listed, top, sent, ids=IDS, **PLACE) == expected
 

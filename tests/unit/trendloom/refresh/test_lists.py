@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from trendloom.candidates import TopK
 from trendloom.events import Purchase, RecommendationList, encode
 from trendloom.refresh.lists import encode_lists
-from trendloom.state.columns import Arrival, Arrivals, Listed, Listings
+from trendloom.state.columns import Arrival, Arrivals, Listed, Listings, Span
+from trendloom.state.store import Partition
 
 START_MS = 1_600_000_000_000
 IDS = ["a", "b\u00fc", 'c"', "d"]
@@ -26,12 +27,13 @@ def encoded(
 ) -> list[bytes]:
     values = np.array(parts, np.float64).reshape(len(some), len(items[0]) if items else 0, 2)
     top = TopK(np.array(items, np.int32), values.sum(axis=2), values, ("visual", "popularity"))
+    arrivals = Arrivals.of([one.arrival for one in some])
+    arrivals.spans = [Span(Partition("purchases", 3), 0, 100, len(some))]
     return encode_lists(
-        Listings.of(some, Arrivals.of([one.arrival for one in some]), history_length=2),
+        Listings.of(some, arrivals, history_length=2),
         top,
         [sent] * len(some),
         epoch=START_MS,
-        partition=3,
         made_at_ms=START_MS + 5,
         preset="balanced",
         catalogue="f1",

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from refreshing import CATALOGUE, P0, Listing, applied, listed, made_log, one, opened
 
-from tests.unit.trendloom.refresh.test_refresher import CATALOGUE, P0, Listing, applied, listed, made_log, one, opened
 from trendloom.catalogue.garment import Catalogue
 from trendloom.catalogue.neighbours import find_item_extremes
 from trendloom.catalogue.synthetic import random_catalogue
@@ -56,7 +56,8 @@ def sold(log: list[Purchase], few: int = LESS) -> list[Purchase]:
 
 
 async def lists_of(refresher: Refresher, log: list[Purchase], first: int) -> list[Listing]:
-    return listed(refresher, await applied(refresher, log, first))
+    found: list[Listing] = listed(refresher, await applied(refresher, log, first))
+    return found
 
 
 @WAYS

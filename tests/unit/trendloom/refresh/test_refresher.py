@@ -1,121 +1,29 @@
 import asyncio
-import uuid
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 import pytest
-from deliveries import DAY_MS, START_MS
 from plain_fold import differences, fold_log, fold_percentiles, read_customer
+from refreshing import (
+    P0,
+    P1,
+    RULES,
+    Clock,
+    applied,
+    arrived,
+    listed,
+    made_log,
+    one,
+    opened,
+    run,
+)
 
-from trendloom.catalogue.garment import Catalogue
 from trendloom.catalogue.synthetic import random_catalogue
-from trendloom.errors import InputError, StateLost
+from trendloom.errors import InputError
 from trendloom.events import Purchase
-from trendloom.refresh import Applied, ListRules, Refresher
-from trendloom.relevance.presets import PRESETS
-from trendloom.state.columns import Arrival
+from trendloom.state.columns import Arrivals, Span
 from trendloom.state.in_process import InProcessStore
-from trendloom.state.rules import StateRules
 from trendloom.state.store import Change, Outcome, Partition
-
-RULES = StateRules(history_length=6, co_purchase_window=4, max_items=100)
-P0, P1 = Partition("purchases", 0), Partition("purchases", 1)
-STORES = {f"store-{number}": (50.0 + number, 10.0) for number in range(1, 6)}
-CATALOGUE = random_catalogue(40, np.random.default_rng(3))
-NOW_MS = START_MS + 30 * DAY_MS
-
-
-class Listing(NamedTuple):
-    """A list as it would be published."""
-
-    raw: bytes
-    told: dict[str, Any]
-
-
-class Clock:
-    """A monotonic clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-def made_log(count: int, *, seed: int = 5, customers: int = 6) -> list[Purchase]:
-    rng = np.random.default_rng(seed)
-    log: list[Purchase] = []
-    for number in range(count):
-        if number > 3 and rng.random() < 0.1:
-            log.append(log[-int(rng.integers(1, 4))])  # sent twice
-            continue
-        log.append(one(number, f"c{rng.integers(customers)}", int(rng.geometric(0.1)) % 40, START_MS + number * 10**7))
-    return log
-
-
-def one(event: int, customer: str = "ann", item: int = 0, at_ms: int = START_MS) -> Purchase:
-
-    return Purchase(
-        schema_version=1,
-        event_id=uuid.uuid5(uuid.NAMESPACE_OID, str(event)),
-        customer_id=customer,
-        item_id=f"item-{item:04d}",
-        occurred_at=at_ms,
-        store_id="store-1" if event % 2 else None,
-    )
-
-
-async def opened(
-    store: InProcessStore,
-    *,
-    worker: str = "w",
-    catalogue: Catalogue = CATALOGUE,
-    clock: Clock | None = None,
-    compiled: bool = False,
-    preset: str = "balanced",
-) -> Refresher:
-    refresher = Refresher(
-        store,
-        catalogue,
-        state_rules=RULES,
-        list_rules=ListRules(PRESETS[preset], top_k=5),
-        stores=STORES,
-        worker=worker,
-        follow_every_s=1.0,
-        monotonic=clock or Clock(),
-        compiled=compiled,
-    )
-    await refresher.open(START_MS)
-    return refresher
-
-
-async def arrived(refresher: Refresher, log: Sequence[Purchase], first: int = 0) -> list[Arrival]:
-    numbers = await refresher.number([bought.item_id for bought in log])
-    return [Arrival(first + at, bought, int(numbers[at])) for at, bought in enumerate(log)]
-
-
-async def applied(refresher: Refresher, log: Sequence[Purchase], first: int = 0, partition: Partition = P0) -> Applied:
-    batch = await arrived(refresher, log, first)
-    return await refresher.apply(partition, batch, first_offset=first, last_offset=first + len(log) - 1)
-
-
-def listed(refresher: Refresher, batch: Applied) -> list[Listing]:
-    top = refresher.score(batch)
-    raws = refresher.encode(batch, top, [None] * len(batch.listed), NOW_MS)
-    refresher.settle(batch)
-    return [Listing(raw, orjson.loads(raw)) for raw in raws]
-
-
-async def run(
-    log: Sequence[Purchase], size: int, *, store: InProcessStore | None = None, compiled: bool = False
-) -> list[Listing]:
-    refresher = await opened(store or InProcessStore(), compiled=compiled)
-    lists = []
-    for start in range(0, len(log), size):
-        lists += listed(refresher, await applied(refresher, log[start : start + size], start))
-    return lists
 
 
 @pytest.mark.parametrize("size", [1, 7, 200])
@@ -213,7 +121,9 @@ def test_a_batch_is_scored_while_it_is_being_written() -> None:
         store = Slow()
         refresher = await opened(store)
         batch = await arrived(refresher, [one(1), one(2, "bob", 2)])
-        begun = await refresher.begin(P0, batch, first_offset=0, last_offset=1)
+        arrivals = Arrivals.of(batch)
+        arrivals.spans = [Span(P0, 0, 1, 2)]
+        begun = await refresher.begin(arrivals)
         assert refresher.score(begun).items.shape == (2, 5)
         assert await store.fences() == {}
         store.go.set()
@@ -277,141 +187,6 @@ def test_journals_are_kept_until_their_batch_is_committed() -> None:
         heir.committed(P0, 3)
         listed(heir, await applied(heir, [one(4, item=4)], 4))
         assert await store.journaled(P0) == [4]
-
-    asyncio.run(check())
-
-
-def test_a_cleared_state_stops_a_running_worker() -> None:
-    async def check() -> None:
-        store = InProcessStore()
-        refresher = await opened(store)
-        listed(refresher, await applied(refresher, [one(1)]))
-        await store.clear()
-        with pytest.raises(StateLost, match="Action: start the worker again"):
-            await applied(refresher, [one(2)], 1)
-        assert await store.open(RULES, START_MS) == START_MS + 1
-        with pytest.raises(StateLost, match="Action: start the worker again"):
-            await applied(refresher, [one(2)], 1)
-        assert (await store.items()).numbers.size == 0
-
-    asyncio.run(check())
-
-
-def test_a_rebuilt_state_that_has_the_same_batch_already_stops_a_running_worker_too() -> None:
-    """Nothing would be written, so only the read can tell."""
-    log = [one(1), one(2, item=2)]
-
-    async def check() -> None:
-        store = InProcessStore()
-        refresher = await opened(store)
-        listed(refresher, await applied(refresher, log))
-        await store.clear()
-        heir = await opened(store, worker="heir")
-        listed(heir, await applied(heir, log))
-        with pytest.raises(StateLost, match="Action: start the worker again"):
-            await applied(refresher, log)
-
-    asyncio.run(check())
-
-
-class ClearedMeanwhile(InProcessStore):
-    """Is rebuilt between a worker's read and its write."""
-
-    async def write(self, partition: Partition, change: Change, *, worker: str, forget: Sequence[int]) -> Outcome:
-        await self.clear()
-        await self.open(RULES, START_MS)
-        return await super().write(partition, change, worker=worker, forget=forget)
-
-
-def test_a_state_that_is_rebuilt_between_read_and_write_takes_nothing() -> None:
-    async def check() -> None:
-        store = ClearedMeanwhile()
-        refresher = await opened(store)
-        with pytest.raises(StateLost):
-            await applied(refresher, [one(1)])
-        assert await store.fences() == {}
-        assert (await store.items()).numbers.size == 0
-
-    asyncio.run(check())
-
-
-def test_a_store_that_lost_its_latest_changes_is_recognised() -> None:
-    async def check() -> None:
-        store = InProcessStore()
-        refresher = await opened(store)
-        await refresher.assigned(P0)
-        listed(refresher, await applied(refresher, [one(1), one(2, item=2)]))
-        store._fences[P0] = 0  # as a replica has it that was promoted too early
-        with pytest.raises(StateLost, match=r"purchases-0: .*fell from 1 to 0.*Action: "):
-            await applied(refresher, [one(3)], 2)
-
-    asyncio.run(check())
-
-
-class LosesAnswers(InProcessStore):
-    """Applies a batch, loses the answer, and refuses it when it is sent again, as Redis does."""
-
-    lose = 1
-
-    async def write(self, partition: Partition, change: Change, *, worker: str, forget: Sequence[int]) -> Outcome:
-        outcome = await super().write(partition, change, worker=worker, forget=forget)
-        if outcome is Outcome.APPLIED and self.lose:
-            self.lose -= 1
-            return Outcome.FENCE_MOVED
-        return outcome
-
-
-def test_a_write_whose_answer_was_lost_is_listed_once_and_counted_once() -> None:
-    log = made_log(30)
-
-    async def check() -> None:
-        store = LosesAnswers()
-        lists, wanted = await run(log, 7, store=store), await run(log, 7)
-        assert [each.raw for each in lists[:3]] == [each.raw for each in wanted[:3]]
-        assert [each.told["version"] for each in lists] == [each.told["version"] for each in wanted]
-        assert (await store.items()).purchases.sum() == len({bought.event_id for bought in log})
-
-    asyncio.run(check())
-
-
-def test_after_a_lost_answer_the_copy_of_the_items_is_read_again() -> None:
-    async def check() -> None:
-        store = LosesAnswers()
-        refresher = await opened(store)
-        await refresher.assigned(P0)
-        listed(refresher, await applied(refresher, [one(event, f"c{event}", event) for event in range(5)]))
-        assert refresher.mirror.purchases.sum() == 0  # it does not know whether the batch is its own
-        listed(refresher, await applied(refresher, [one(9, "ann", 2)], 5))
-        assert refresher.mirror.purchases[:40].tolist() == [1, 1, 2, 1, 1] + [0] * 35
-        assert refresher.mirror.population == await store.population()
-        refresher.committed(P0, 5)
-        listed(refresher, await applied(refresher, [one(10, "ann", 3)], 6))
-        assert await store.journaled(P0) == [6]  # that of the doubtful batch has gone, too
-
-    asyncio.run(check())
-
-
-class Overtaken(InProcessStore):
-    """While the slow worker is about to write, a quick one applies the same customer's purchase of partition 1."""
-
-    quick: Refresher | None = None
-
-    async def write(self, partition: Partition, change: Change, *, worker: str, forget: Sequence[int]) -> Outcome:
-        quick, self.quick = self.quick, None
-        if quick is not None:
-            listed(quick, await applied(quick, [one(1, "ann", 1)], 0, P1))
-        return await super().write(partition, change, worker=worker, forget=forget)
-
-
-def test_a_customer_whom_another_partition_moved_is_prepared_anew() -> None:
-    async def check() -> None:
-        store = Overtaken()
-        slow = await opened(store, worker="slow")
-        store.quick = await opened(store, worker="quick")
-        lists = listed(slow, await applied(slow, [one(2, "ann", 2)]))
-        assert [each.told["version"]["number"] for each in lists] == [2]
-        assert [row for row in (await store.items()).co_purchases if row] == [{2: 2}, {1: 2}]
-        assert (await store.items()).purchases.sum() == 2
 
     asyncio.run(check())
 
