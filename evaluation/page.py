@@ -56,8 +56,8 @@ def page_of(report: Mapping[str, Any]) -> str:
         f"<style>{_STYLE}{_colours()}</style></head><body>",
         "<h1>Prequential evaluation</h1>",
         (
-            "<p>Each batch of purchases is asked about before it is learnt. Intervals hold the middle 95 % of bootstrap "
-            "draws over customers.</p>"
+            "<p>Each batch of purchases is asked about before it is learnt. Intervals hold the middle 95 % of "
+            "bootstrap draws over customers.</p>"
         ),
         f"<div class='wide'><table>{told}</table></div>",
     ]

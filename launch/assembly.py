@@ -19,8 +19,8 @@ from config.stores import store_positions
 from launch.compose import redis_options, topic_table
 from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.catalogue.garment import Catalogue
-from trendloom.errors import SettingsError
-from trendloom.refresh import ListRules, Refresher
+from trendloom.errors import MissingExtra, SettingsError
+from trendloom.refresh import LearnedRules, ListRules, Refresher
 from trendloom.relevance.presets import PRESETS
 from trendloom.state.on_redis import RedisStore, connect
 from trendloom.state.rules import StateRules
@@ -33,6 +33,7 @@ __all__ = [
     "open_catalogue",
     "open_refresher",
     "open_store",
+    "ranker_path",
     "seed_initial_popularity",
     "state_rules",
     "topic_names",
@@ -67,13 +68,41 @@ def state_rules(settings: Settings) -> StateRules:
 
 
 def list_rules(settings: Settings) -> ListRules:
-    """Return what a list looks like. Raises SettingsError for a preset or a part that does not exist."""
+    """Return what a list looks like.
+
+    Raises SettingsError for a preset or a part that does not exist, RankerError and MissingExtra where the preset
+    learned lacks its trees or numba.
+    """
     lists = settings.lists
+    if lists.preset == "learned":
+        return _learned_rules(settings)
     if lists.preset not in PRESETS:
         raise SettingsError(
             f"There is no preset {lists.preset!r}. Action: set lists.preset to one of {', '.join(sorted(PRESETS))}."
         )
     return ListRules(PRESETS[lists.preset].weighing(lists.weights), lists.top_k, lists.exclude_other_views)
+
+
+def _learned_rules(settings: Settings) -> ListRules:
+    lists = settings.lists
+    path = ranker_path(settings)
+    if path is None:
+        raise SettingsError(
+            "The preset learned needs trees. Action: train some with `trendloom train ranker LOG --catalogue DIR --out "
+            "FILE` and set lists.ranker to the file, or set lists.preset to balanced."
+        )
+    if not can_compile():
+        raise MissingExtra("The preset learned needs numba. Action: pip install 'trendloom[fast]'")
+    from trendloom.relevance.learned.ranker_file import read_ranker
+
+    learned = LearnedRules(PRESETS["learned"], read_ranker(path).forest, lists.linear_above_ms)
+    linear = PRESETS["balanced"].weighing(lists.weights)
+    return ListRules(linear, lists.top_k, lists.exclude_other_views, learned)
+
+
+def ranker_path(settings: Settings) -> Path | None:
+    """Return the file of the trees that lists come from; None where they come from none."""
+    return Path(settings.lists.ranker) if settings.lists.preset == "learned" and settings.lists.ranker else None
 
 
 def catalogue_path(settings: Settings) -> Path:

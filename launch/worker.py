@@ -16,12 +16,14 @@ from launch.assembly import (
     open_catalogue,
     open_refresher,
     open_store,
+    ranker_path,
     state_rules,
     topic_names,
 )
 from launch.catalogue_watch import CatalogueWatch
 from launch.compose import kafka_ssl_context
 from launch.topic_identity import check_topic
+from trendloom.refresh import Refresher
 
 __all__ = ["serve", "worker_rules"]
 
@@ -72,15 +74,27 @@ async def serve(settings: Settings) -> None:
         watch = CatalogueWatch(catalogue_path(settings), catalogue.fingerprint, refresher.take, every_s=every_s)
         del catalogue  # a new version takes its place, and then nobody holds it
         await _together(
-            run_worker(worker, drain_timeout_s=settings.worker.drain_timeout_s), watch.run() if every_s else None
+            run_worker(worker, drain_timeout_s=settings.worker.drain_timeout_s),
+            watch.run() if every_s else None,
+            _watched_ranker(settings, refresher),
         )
     finally:
         await store.close()
 
 
-async def _together(work: Coroutine[Any, Any, None], beside: Coroutine[Any, Any, None] | None) -> None:
-    """Run ``work`` to its end; a fault in what runs ``beside`` it ends both, and is raised."""
-    tasks = [asyncio.create_task(one) for one in (work, beside) if one is not None]
+def _watched_ranker(settings: Settings, refresher: Refresher) -> Coroutine[Any, Any, None] | None:
+    """Return the watch of the ranker file, where lists come from one and it is to be watched."""
+    path, every_s = ranker_path(settings), settings.catalogue.look_every_s
+    if path is None or not every_s:
+        return None
+    from launch.ranker_watch import RankerWatch  # needs numba
+
+    return RankerWatch(path, refresher.take_forest, every_s=every_s).run()
+
+
+async def _together(work: Coroutine[Any, Any, None], *beside: Coroutine[Any, Any, None] | None) -> None:
+    """Run ``work`` to its end; a fault in what runs ``beside`` it ends all, and is raised."""
+    tasks = [asyncio.create_task(one) for one in (work, *beside) if one is not None]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

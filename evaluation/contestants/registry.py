@@ -126,7 +126,9 @@ CONTESTANTS: Mapping[str, Entrant] = {
     ),
     "paper": Entrant(_preset("paper"), "the live path with the preset paper", needs_catalogue=True),
     "balanced": Entrant(_preset("balanced"), "the live path with the preset balanced", needs_catalogue=True),
-    "learned": Entrant(_learned, "trees grown before each day from the days before", needs_catalogue=True, standard=False),
+    "learned": Entrant(
+        _learned, "trees grown before each day from the days before", needs_catalogue=True, standard=False
+    ),
 }
 
 

@@ -96,9 +96,7 @@ class Examples:
     def _finish(self, waiting: _Waiting) -> None:
         described, starts = waiting.described, waiting.described.starts
         signals, bought, sizes, customers, days = [], [], [], [], []
-        for row, (buyer, place) in enumerate(
-            zip(waiting.customer.tolist(), waiting.sequence.tolist(), strict=True)
-        ):
+        for row, (buyer, place) in enumerate(zip(waiting.customer.tolist(), waiting.sequence.tolist(), strict=True)):
             later = [item for number, item in self._bought.get(buyer, ()) if number > place]
             if not later:
                 continue

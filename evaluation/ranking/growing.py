@@ -18,7 +18,7 @@ from trendloom.errors import InputError, MissingExtra
 from trendloom.relevance.learned.forest import Forest, forest_of_text
 from trendloom.relevance.learned.signals import SIGNALS
 
-__all__ = ["Growth", "Grown", "can_grow", "grow"]
+__all__ = ["Grown", "Growth", "can_grow", "grow"]
 
 #: With fewer examples than this there is nothing to hold out.
 LEAST_EXAMPLES = 50
@@ -45,7 +45,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Grown:
-    """A forest, how it was grown, and the NDCG@10 that it reaches on the customers held out (among their candidates)."""
+    """A forest, how it was grown, and its NDCG@10 on the customers held out (among their candidates)."""
 
     forest: Forest
     settings: dict[str, float]

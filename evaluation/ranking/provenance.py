@@ -1,4 +1,4 @@
-"""Where a ranker comes from, as JSON values: the log, its dates, the settings, how good it was, and with which versions."""
+"""Where a ranker comes from, as JSON values: the log, its dates, the settings, how good it was, the versions."""
 
 from __future__ import annotations
 

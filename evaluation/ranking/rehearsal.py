@@ -1,4 +1,4 @@
-"""A log goes by and leaves examples behind: what a ranker is trained from, by command or before each day of an evaluation.
+"""A log goes by and leaves examples behind: what trees are grown from, by command or in an evaluation.
 
 Every purchase is described from what was known before its batch, then learnt. Read next:
 :mod:`evaluation.ranking.examples`.

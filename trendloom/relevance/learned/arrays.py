@@ -1,4 +1,4 @@
-"""The arrays that the learned kernel reads and the room that it works in; plain tuples, as a kernel can unpack nothing else.
+"""The arrays that the learned kernel reads and the room it works in: plain tuples, as it can unpack nothing else.
 
 Read next: :mod:`trendloom.relevance.learned.kernel`.
 """

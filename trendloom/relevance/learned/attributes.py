@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trendloom.bounded_counts import BoundedCounts
-from trendloom.relevance.compiled.steps import jit
 from trendloom.relevance.features import Lists
+from trendloom.relevance.learned.steps import count_values
 
 __all__ = ["AttributePairs", "Attributes", "codes_of", "first_word"]
 
@@ -134,18 +134,3 @@ class AttributePairs:
                 both,
             )
             self._chances = None
-
-
-@jit
-def count_values(dense, counts, one, other, weights, both):
-    """Add weights (P,) of the pairs (one (P,), other (P,)) to the counts (A, G, G) of their values (N, A)."""
-    for pair in range(one.size):
-        first, second = one[pair], other[pair]
-        if first >= dense.shape[0] or second >= dense.shape[0]:
-            continue
-        for a in range(dense.shape[1]):
-            g, h = dense[first, a], dense[second, a]
-            if g >= 0 and h >= 0:
-                counts[a, g, h] += weights[pair]
-                if both:
-                    counts[a, h, g] += weights[pair]

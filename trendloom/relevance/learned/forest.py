@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from trendloom.errors import InputError
-from trendloom.relevance.compiled.steps import jit
+from trendloom.relevance.learned.steps import write_parts, write_sums
 
-__all__ = ["Forest", "forest_of_text", "write_parts", "write_sums"]
+__all__ = ["Forest", "forest_of_text"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -74,44 +74,13 @@ class Forest:
         return self.signal, self.threshold, self.left, self.right, self.value, self.root
 
 
-@jit
-def write_sums(rows, n, signal, threshold, left, right, value, root, out):
-    """Write the sum of all trees for the first n rows (E, F) into out (E,): tree by tree, so that a tree stays near."""
-    for row in range(n):
-        out[row] = 0.0
-    for tree in range(root.shape[0]):
-        start = root[tree]
-        for row in range(n):
-            node = start
-            asks = signal[np.uintp(node)]
-            while asks >= 0:
-                if rows[np.uintp(row), np.uintp(asks)] <= threshold[np.uintp(node)]:
-                    node = left[np.uintp(node)]
-                else:
-                    node = right[np.uintp(node)]
-                asks = signal[np.uintp(node)]
-            out[np.uintp(row)] += value[np.uintp(node)]
-
-
-@jit
-def write_parts(row, signal, threshold, left, right, value, root, out):
-    """Write what each signal of a row (F,) adds to its sum into out (F,), by the path through every tree."""
-    out[:] = 0.0
-    for tree in range(root.shape[0]):
-        node = root[tree]
-        while signal[node] >= 0:
-            child = left[node] if row[signal[node]] <= threshold[node] else right[node]
-            out[signal[node]] += value[child] - value[node]
-            node = child
-
-
 def forest_of_text(text: str) -> Forest:
     """Return the forest of a LightGBM text model (``Booster.model_to_string()``).
 
     Raises :class:`~trendloom.errors.InputError` for what it does not know: categorical splits, linear leaves, splits
     that treat 0 as missing.
     """
-    trees = [_sections(block) for block in text.split("end of trees")[0].split("\nTree=")[1:]]
+    trees = [_sections(block) for block in text.split("end of trees", maxsplit=1)[0].split("\nTree=")[1:]]
     if not trees:
         raise InputError("The model text holds no tree. Action: train with at least one round.")
     signal: list[npt.NDArray[np.int64]] = []

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from trendloom.relevance.compiled.steps import PLACE, SHIFT, jit, kth_greatest
 
 __all__ = [
@@ -299,4 +297,3 @@ def add_words(
                 found += 1
         n = _mark(n, found, limit, 128, chosen, stamp, slot, items, evidence, source, value, counts)
     return n
-

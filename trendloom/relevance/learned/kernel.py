@@ -10,7 +10,6 @@ import numpy as np
 
 from trendloom.relevance.compiled.steps import haversine_km, jit, kth_greatest
 from trendloom.relevance.learned.describing import KNN_RANK, TWO_RANK, describe, fusion_of, rank_column
-from trendloom.relevance.learned.forest import write_parts, write_sums
 from trendloom.relevance.learned.gathering import (
     KNN,
     add_co_purchases,
@@ -23,6 +22,7 @@ from trendloom.relevance.learned.gathering import (
     read_history,
 )
 from trendloom.relevance.learned.signals import STARTS
+from trendloom.relevance.learned.steps import write_parts, write_sums
 
 __all__ = ["answer", "candidates_of"]
 
@@ -256,5 +256,3 @@ def _near(stores, store, item, h, latitude_deg, longitude_deg, scale_km, near):
         if count > 0.0:
             km = haversine_km(latitude / count, longitude / count, latitude_deg[place], longitude_deg[place])
             near[place] = np.exp(-km / scale_km)
-
-

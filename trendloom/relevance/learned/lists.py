@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from trendloom.bounded_counts import BoundedCounts
 from trendloom.relevance.compiled.steps import BUCKETS
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
 from trendloom.relevance.learned.arrays import Asked, Live, Room, Rules, Shop, Trees
@@ -81,6 +82,11 @@ class LearnedLists:
         self._chances = self.pairs.chances()
         self._part_of_signal = np.array(PART_OF_SIGNAL, np.int64)
 
+    def rebuild_pairs(self, co: BoundedCounts) -> None:
+        """Make the transitions anew from co-purchase counts, as after a start."""
+        self.pairs = AttributePairs.rebuilt(self._attributes, co)
+        self._standing = None
+
     def touch(self, numbers: Ints | None, dynamics: ItemDynamics) -> None:
         """Take over the purchases of these items (None: of all) after they have changed."""
         size, preset = self._features.size, self._preset
@@ -102,7 +108,7 @@ class LearnedLists:
         dynamics: ItemDynamics,
         standing: Standing,
         forest: Forest,
-        barred: npt.NDArray[np.bool_] = _BARS_NOTHING,
+        barred: npt.NDArray[np.bool_] | None = None,
     ) -> TopK:
         """Return the top-k list of every purchase of the query; ``barred`` (N,) items are not listed."""
         self.stand(standing)
@@ -113,12 +119,12 @@ class LearnedLists:
         answer(
             _asked(query), self._shop, live, self._rules, self._room, trees, self._part_of_signal, items, scores, parts
         )
-        return TopK(items, scores, parts, PARTS)
+        return TopK(items, scores, parts, PARTS, self._preset.name)
 
     def described(self, query: Query, dynamics: ItemDynamics, standing: Standing) -> Described:
         """Return the candidates of every purchase and their signals: what a forest is grown from."""
         self.stand(standing)
-        asked, live, room = _asked(query), self._live(dynamics, standing, _BARS_NOTHING), self._room
+        asked, live, room = _asked(query), self._live(dynamics, standing, None), self._room
         counts, item, source, signals = [0], [], [], []
         for row in range(query.size):
             n = candidates_of(row, asked, self._shop, live, self._rules, room)
@@ -133,7 +139,7 @@ class LearnedLists:
             np.concatenate(signals) if signals else np.empty((0, len(SIGNALS)), np.float32),
         )
 
-    def _live(self, dynamics: ItemDynamics, standing: Standing, barred: npt.NDArray[np.bool_]) -> Live:
+    def _live(self, dynamics: ItemDynamics, standing: Standing, barred: npt.NDArray[np.bool_] | None) -> Live:
         chance, everybody = self._chances
         return Live(
             dynamics.purchases,
@@ -155,7 +161,7 @@ class LearnedLists:
             standing.in_group.items,
             chance,
             everybody,
-            barred,
+            _BARS_NOTHING if barred is None else barred,
         )
 
 
@@ -201,9 +207,7 @@ def _rules(preset: Preset, *, exclude_other_views: bool) -> Rules:
     )
 
 
-def _room(
-    features: ItemFeatures, attributes: Attributes, preset: Preset, history_length: int, co_limit: int
-) -> Room:
+def _room(features: ItemFeatures, attributes: Attributes, preset: Preset, history_length: int, co_limit: int) -> Room:
     per_row = co_limit + 1
     followed = (history_length + 21) * per_row
     room = min(features.size, followed + history_length * preset.retrieve.get("variants", 0) + 4_096) + 4_096

@@ -46,15 +46,14 @@ def write_ranker(path: Path, ranker: RankerFile) -> None:
     """Write a ranker, whole or not at all: a worker that watches the file never sees half of it."""
     told = {"format": FORMAT, "signals": list(SIGNALS), "provenance": dict(ranker.provenance)}
     arrays: dict[str, npt.NDArray[np.generic]] = {
-        one.name: np.ascontiguousarray(getattr(ranker.forest, one.name), _TYPES[one.name])
-        for one in fields(Forest)
+        one.name: np.ascontiguousarray(getattr(ranker.forest, one.name), _TYPES[one.name]) for one in fields(Forest)
     }
     arrays["told"] = np.frombuffer(json.dumps(told, sort_keys=True).encode(), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with unfinished.open("wb") as out:
-            np.savez_compressed(out, **arrays)
+            np.savez_compressed(out, allow_pickle=False, **arrays)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
