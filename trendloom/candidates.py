@@ -17,7 +17,7 @@ from trendloom.relevance.score import Pairs, Question, score
 from trendloom.relevance.standing import Standing
 from trendloom.relevance.top_k import TopK
 
-__all__ = ["TopK", "propose", "recommend", "top_k"]
+__all__ = ["TopK", "allowed", "propose", "recommend", "top_k"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -45,7 +45,7 @@ def recommend(
     """
     question = Question(query, features, dynamics, preset, standing or Standing(features, dynamics))
     pairs = Pairs.exhaustive(query.size, features.size) if exhaustive else propose(question)
-    pairs = _allowed(pairs, question, exclude_other_views=exclude_other_views, eligible=eligible)
+    pairs = allowed(pairs, question, exclude_other_views=exclude_other_views, eligible=eligible)
     return top_k(pairs, score(pairs, question), n_rows=query.size, k=k, part_names=preset.parts)
 
 
@@ -91,9 +91,10 @@ def _kth_best(value: Floats, row: Ints, n_rows: int, k: int) -> Floats:
     return -np.partition(table, k - 1, axis=1)[:, k - 1]
 
 
-def _allowed(
+def allowed(
     pairs: Pairs, question: Question, *, exclude_other_views: bool, eligible: npt.NDArray[np.bool_] | None
 ) -> Pairs:
+    """Return the pairs that may be listed: as ``recommend`` says."""
     features, history = question.features, question.history
     barred = history >= 0
     if question.preset.weights.get("repurchase", 0.0) > 0:

@@ -64,7 +64,7 @@ class Live:
             store,
             ground.catalogue,
             state_rules=state_rules,
-            list_rules=ListRules(preset, top_k=_MOST, exclude_other_views=False),
+            list_rules=ListRules(preset, top_k=_MOST),
             stores={},
             worker=name,
             follow_every_s=float("inf"),
@@ -90,8 +90,14 @@ class Live:
         return self._refresher.score(applied).items[:, :k].astype(np.int64)
 
     def before(self, customer: Ints, at_ms: Ints, k: int) -> Ints:
-        """Return what the live path would show a customer who comes back."""
-        raise NotImplementedError
+        """Return what the live path shows customers who come back, or come for the first time."""
+        names = [self._name_of(one) for one in customer.tolist()]
+        top = self._runner.run(self._refresher.next_baskets(names, at_ms, k=k))
+        return top.items.astype(np.int64)
+
+    def _name_of(self, customer: int) -> str:
+        names = self._ground.customer_ids
+        return names[customer] if names else f"customer-{customer}"
 
     def learn(self, batch: Purchases) -> None:
         """Let the copy of the items catch up with the batch, and write what was not asked about."""
@@ -130,13 +136,13 @@ class Live:
         return applied
 
     def _encoded(self, batch: Purchases) -> list[bytes]:
-        items, customers = self._ground.item_ids, self._ground.customer_ids
+        items = self._ground.item_ids
         return [
             encode(
                 Purchase(
                     schema_version=1,
                     event_id=uuid.uuid5(self._namespace, str(self._offset + place)),
-                    customer_id=customers[customer] if customers else f"customer-{customer}",
+                    customer_id=self._name_of(customer),
                     item_id=items[item],
                     occurred_at=at_ms,
                     quantity=1,

@@ -391,6 +391,22 @@ class Refresher:
         )
         return known.number, trend, self._scorer.top_k(question)
 
+    async def next_baskets(self, customer_ids: Sequence[str], at_ms: Ints, *, k: int) -> TopK:
+        """Return what customers (B,) may want who come back at ``at_ms`` (B,), before they buy; nothing is changed.
+
+        Customers whom the state does not know get what is popular.
+        """
+        tails = [Customer.unpack(await self._store.customer(one)).tail for one in customer_ids]
+        nothing = np.zeros(len(tails))
+        question = self._scorer.question(
+            padded_entries(tails, self._rules.history_length),
+            np.full(len(tails), -1, np.int64),
+            at_ms,
+            trendiness=nothing,
+            percentile=nothing,
+        )
+        return self._scorer.next_baskets(question, k)
+
     def settle(self, applied: Applied) -> None:
         """Let the worker's copy of the items catch up with a batch that is written and scored."""
         for items in applied.items:

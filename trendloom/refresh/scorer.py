@@ -17,6 +17,7 @@ import numpy.typing as npt
 from trendloom.candidates import recommend
 from trendloom.catalogue.garment import Catalogue
 from trendloom.refresh.assortment import features_by_number
+from trendloom.refresh.next_basket import next_baskets
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
 from trendloom.relevance.presets import Preset
 from trendloom.relevance.query import Query
@@ -177,6 +178,11 @@ class Scorer:
             eligible=None if self._withdrawn is None else ~self._withdrawn,
             standing=self.stand(),
         )
+
+    def next_baskets(self, query: Query, k: int) -> TopK:
+        """Return the top-k of customers who have bought nothing yet that day."""
+        eligible = None if self._withdrawn is None else ~self._withdrawn
+        return next_baskets(query, self._features, self._dynamics, self.stand(), k=k, eligible=eligible)
 
     def query(self, listed: Listings) -> Query:
         """Return what these purchases ask."""
