@@ -143,7 +143,8 @@ class BatchConsumer(stock.Consumer):
             self._astray = False  # what a fetch drops from here on may have been read after the seek
             await super().perform_seek()
             self._handed_on.clear()
-            cast("BatchTransport", self.transport).under_way.forget()
+            if self._under_way is not None:
+                self._under_way.forget()
             self._waiting.clear()
             self._in_vain.clear()
             await self._seek_to_state()
@@ -202,10 +203,14 @@ class BatchConsumer(stock.Consumer):
             if not self.transport.app.should_stop:
                 raise
 
+    @property
+    def _under_way(self) -> UnderWay | None:
+        return cast("BatchTransport", self.transport).under_way
+
     async def _has_room(self) -> bool:
         """Return whether the agents take what waits; if not, wait until they have done something, and fetch more."""
-        under_way = cast("BatchTransport", self.transport).under_way
-        if under_way.has_room(sum(fetched.size for fetched in self._waiting.values())):
+        under_way = self._under_way
+        if under_way is None or under_way.has_room(sum(fetched.size for fetched in self._waiting.values())):
             return True
         moves = self._moves()
         await self.wait_first(under_way.fewer(), cast("Any", self.suspend_flow))
@@ -315,7 +320,8 @@ class BatchConsumer(stock.Consumer):
                 break  # what the partition holds beside may be older than what waits of the others
         if not batches:
             return
-        cast("BatchTransport", self.transport).under_way.hand_on(batches)
+        if self._under_way is not None:
+            self._under_way.hand_on(batches)
         handing_over = asyncio.ensure_future(cast("Any", self.callback(self._message_of(batches))))
         await asyncio.sleep(0)  # unless the agent's queue is full, that is enough
         if not handing_over.done():
@@ -451,7 +457,10 @@ class BatchConsumer(stock.Consumer):
 
 
 class BatchTransport(stock.Transport):
-    """The stock transport with a :class:`BatchConsumer`; callbacks are set before the app starts."""
+    """The stock transport with a :class:`BatchConsumer`; callbacks are set before the app starts.
+
+    With ``under_way`` nothing is handed on while that has no room; the agents tell it what they take and have done.
+    """
 
     Consumer: ClassVar[Any] = BatchConsumer
 
@@ -467,6 +476,6 @@ class BatchTransport(stock.Transport):
     ) -> None:
         super().__init__(url, app)
         self.fetch_max_wait_ms = fetch_max_wait_ms
-        self.under_way = under_way or UnderWay(full=1)
+        self.under_way = under_way
         self.start_offset = start_offset
         self.on_commit = on_commit

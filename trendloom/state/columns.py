@@ -71,11 +71,13 @@ class Arrivals(Sequence[Arrival]):
         self.purchases = purchases
         self.items = items
         self.spans = spans
-        back = 1 + np.flatnonzero(self.offsets[1:] <= self.offsets[:-1])
-        if back.size and len(spans) > 1:
-            back = back[~np.isin(back, self.starts)]
-        if back.size:
-            msg = f"offset {self.offsets[back[0]]} comes after {self.offsets[back[0] - 1]}"
+        falls = self.offsets[1:] <= self.offsets[:-1]
+        if len(spans) > 1:
+            starts = self.starts
+            falls[starts[(starts > 0) & (starts < self.offsets.size)] - 1] = False
+        if falls.any():
+            place = int(np.flatnonzero(falls)[0])
+            msg = f"offset {self.offsets[place + 1]} comes after {self.offsets[place]}"
             raise ValueError(msg)
         known: dict[str, int] = {}
         self.places: Ints = np.array([known.setdefault(one.customer_id, len(known)) for one in purchases], np.int64)
