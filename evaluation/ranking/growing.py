@@ -30,8 +30,10 @@ _HELD_OUT = 6
 class Growth:
     """Settings of growing, chosen on 2020-09-17 of the H&M log after learning 2020-09-16."""
 
-    rounds: int = 240
-    patience: int = 40
+    rounds: int = 200
+    #: the customers held out are few: growing does not stop before this many trees because of them
+    least_rounds: int = 80
+    patience: int = 60
     learning_rate: float = 0.06
     leaves: int = 31
     least_rows: int = 100
@@ -116,7 +118,8 @@ def grow(table: Table, growth: Growth | None = None, *, without: tuple[str, ...]
         valid_sets=[check],
         callbacks=[lightgbm.early_stopping(growth.patience, verbose=False)],
     )
-    text = booster.model_to_string(num_iteration=booster.best_iteration)
+    trees = min(max(booster.best_iteration, growth.least_rounds), booster.current_iteration())
+    text = booster.model_to_string(num_iteration=trees)
     return Grown(
         _renumbered(forest_of_text(text), np.array(kept, np.int32)),
         asdict(growth),
