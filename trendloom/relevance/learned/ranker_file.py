@@ -64,7 +64,8 @@ def read_ranker(path: Path) -> RankerFile:
     if not path.is_file():
         raise RankerError(f"There is no ranker {path}. {_AGAIN}")
     try:
-        with np.load(path, allow_pickle=False) as held:
+        # ZipFile refuses what is no archive, and the file is closed in any case
+        with path.open("rb") as raw, zipfile.ZipFile(raw), np.load(raw, allow_pickle=False) as held:
             told = json.loads(held["told"].tobytes())
             arrays = {name: held[name] for name in _TYPES}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

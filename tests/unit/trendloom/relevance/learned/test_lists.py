@@ -62,7 +62,7 @@ def stump(signal: str, threshold: float) -> Forest:
     )
 
 
-def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, float]:  # noqa: PLR0914, PLR0915 - a transcription
+def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, float]:
     """Return the signals of one candidate, but for the ranks and what is said of all candidates."""
     f, d, a, s = it.loop.features, it.loop.dynamics, it.attributes, it.standing
     at_ms = int(query.at_ms[row])
