@@ -19,6 +19,7 @@ COPY launch launch
 COPY models models
 COPY producers producers
 COPY trendloom trendloom
+COPY webpage webpage
 RUN pip install -c requirements.lock '.[dashboard,fast]'
 
 USER trendloom

@@ -46,13 +46,17 @@ generate: $(VENV)/.installed-dev ## Write the generated files anew: config/defau
 	$(VENV)/bin/trendloom settings --reference > docs/settings.md
 	$(VENV)/bin/trendloom topics contract > asyncapi.yaml
 
-lock: ## Compile requirements.lock and requirements-vision.lock anew from pyproject.toml
+lock: ## Compile the three lock files anew from pyproject.toml
 	@[ -x var/lock/bin/uv ] || { $(PYTHON) -m venv var/lock && var/lock/bin/pip install -q uv; }
 	var/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-annotate \
 		--no-emit-index-url --quiet --upgrade --extra dashboard --extra fast --extra dev -o requirements.lock
 	var/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-annotate \
-		--no-emit-index-url --quiet --upgrade --extra dashboard --extra fast --extra dev --extra vision -c requirements.lock \
-		-o requirements-vision.lock
+		--no-emit-index-url --quiet --upgrade --extra dashboard --extra fast --extra dev --extra vision --extra ann \
+		-c requirements.lock -o requirements-vision.lock
+	grep -v '^pillow==' requirements-vision.lock > var/lock/all-but-pillow.txt # what finds garments wants an older one
+	var/lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-annotate \
+		--no-emit-index-url --quiet --upgrade --extra dashboard --extra fast --extra dev --extra vision --extra ann \
+		--extra saliency -c var/lock/all-but-pillow.txt -o requirements-saliency.lock
 
 clean: ## Remove .venv and everything that was built or cached (var/ stays: it holds what you made)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -17,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from trendloom.catalogue.attributes import embed_attributes
+from trendloom.catalogue.columns import PRESETS
 from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.catalogue.neighbours import find_extremes
 from trendloom.catalogue.photos import decode_photo, open_photos
 from trendloom.catalogue.projection import fit_projection, type_at_5
-from trendloom.catalogue.table import PRESETS, read_items
+from trendloom.catalogue.table import read_items
 
 #: (numbers, whitening) that embeddings are shortened with.
 SHORT = ((32, 0.0), (64, 0.0), (128, 0.0), (256, 0.0), (128, 0.25), (128, 0.5))

@@ -24,9 +24,9 @@ from PIL import Image
 
 from benchmarks.processes_seen import machine, whole_machine
 from trendloom.catalogue.build import BuildOptions, build_catalogue
+from trendloom.catalogue.columns import Columns
 from trendloom.catalogue.embedding import open_backbone
 from trendloom.catalogue.photos import PhotoSource, open_photos
-from trendloom.catalogue.table import Columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

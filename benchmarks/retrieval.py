@@ -24,9 +24,9 @@ from producers.synthetic import Simulation
 from producers.wares import Wares
 from trendloom.candidates import propose, recommend
 from trendloom.catalogue.build import BuildOptions, build_catalogue
+from trendloom.catalogue.columns import PRESETS as TABLES
 from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.catalogue.garment import Catalogue
-from trendloom.catalogue.table import PRESETS as TABLES
 from trendloom.errors import CatalogueError
 from trendloom.events import Purchase
 from trendloom.logs.read import read_log

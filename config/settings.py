@@ -306,6 +306,19 @@ class ListsSettings(_Group):
         "made by the linear form (preset balanced), and say so. Default: two seconds, then catching up matters more.",
     )
     top_k: int = Field(10, ge=1, le=200, description="Items in a list. Default: what fits a page and a phone.")
+    new_items: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="At least so many places of each list for new items that look like what was just bought. Default: "
+        "0, a new item has to win its place; docs/relevance.md tells what a place costs.",
+    )
+    new_below: int = Field(
+        1,
+        ge=1,
+        le=1_000,
+        description="An item is new until it was bought so many times. Default: until its first sale.",
+    )
     exclude_other_views: bool = Field(
         default=True,
         description="Whether other photos of the garment just bought stay out of the list. Default: nobody wants the "
@@ -322,6 +335,53 @@ class ListsSettings(_Group):
         "dead_letter",
         description="What becomes of a purchase whose item the catalogue does not know: set aside, or counted without "
         "visual parts. Default: an unknown item usually is a sender's mistake.",
+    )
+    product_limit: int = Field(
+        0,
+        ge=0,
+        le=200,
+        description="At most so many variants of one product in a list; 0 is no cap. Default: none, since the next "
+        "purchase often is another colour of the last.",
+    )
+    type_limit: int = Field(
+        0,
+        ge=0,
+        le=200,
+        description="At most so many items of one category in a list; 0 is no cap. Default: none, since customers "
+        "often buy several of a kind.",
+    )
+    complement_items: int = Field(
+        0,
+        ge=0,
+        le=200,
+        description="At least so many places of a list for other categories than that of the item just bought, where "
+        "there are enough. Default: none, what goes together is in the scores already.",
+    )
+    diversity_weight: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="What an entry loses for being like those above it, as a share of the best score; 0 is nothing. "
+        "Default: none, docs/list-rules.md shows what it costs.",
+    )
+    pool_items: int = Field(
+        50,
+        ge=10,
+        le=500,
+        description="How many of a customer's best items these rules and the availability choose among. Default: "
+        "enough for ten places, and little work.",
+    )
+    availability_file: str = Field(
+        "",
+        description='JSON file of what may be listed now, which a running worker follows: {"never": [...]}, '
+        '{"only": [...]} or both, item ids. Default: empty, everything may be.',
+    )
+    availability_look_every_s: float = Field(
+        1.0,
+        gt=0,
+        le=3_600,
+        description="Seconds between looks for a change of the availability file. Default: what is sold out disappears "
+        "within a second, and a look costs one file status.",
     )
     weights: dict[str, float] = Field(
         default_factory=dict,

@@ -1,7 +1,7 @@
 """The page: the garments that trend and the lists that refresh, with pictures; it asks for the state every second.
 
 A factory without globals: everything that it shows comes from a :class:`~dashboard.feed.Feed` and a catalogue, and
-nothing is loaded from anywhere else. Read next: ``dashboard/pages/index.html``.
+nothing is loaded from anywhere else. Read next: ``dashboard/pages/index.html``, :mod:`webpage.parts`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, HTTPException
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from dashboard.feed import Feed
 from trendloom.catalogue.garment import Catalogue
+from webpage.parts import add_files, add_pictures
 
 __all__ = ["build_page"]
 
-_MIME = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _DIRECTORY = Path(__file__).parent / "pages"
-_PAGES = ("index.html", "page.css", "page.js", "page.svg")
 #: Nothing from elsewhere, no frames, no forms: what a browser may do with this page.
 _POLICY = "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'"
 
@@ -30,30 +29,13 @@ def build_page(feed: Feed, catalogue: Catalogue) -> FastAPI:
     Only items of the catalogue have pictures; any other name is 404, whatever it looks like.
     """
     app = FastAPI(title="Trendloom", docs_url=None, redoc_url=None, openapi_url=None)
-    pages = {name: (_DIRECTORY / name).read_bytes() for name in _PAGES}
 
-    @app.get("/")
-    def index() -> HTMLResponse:
-        return HTMLResponse(pages["index.html"], headers={"Content-Security-Policy": _POLICY})
-
-    @app.get("/page.{kind}")
-    def part(kind: str) -> Response:
-        content = pages.get(f"page.{kind}")
-        if content is None:
-            raise HTTPException(404)
-        return Response(content, media_type=_MIME[kind], headers={"Cache-Control": "no-cache"})
+    add_files(app, _DIRECTORY, headers={"Content-Security-Policy": _POLICY})
+    add_pictures(app, catalogue)
 
     @app.get("/state.json")
     def state() -> JSONResponse:
         return JSONResponse(_with_names(feed.state(), catalogue), headers={"Cache-Control": "no-store"})
-
-    @app.get("/thumbs/{item_id}")
-    def thumb(item_id: str) -> Response:
-        row = catalogue.row_of.get(item_id)
-        picture = catalogue.thumbnails.get(row) if row is not None else None
-        if picture is None:
-            raise HTTPException(404)
-        return Response(picture, media_type="image/webp", headers={"Cache-Control": "max-age=86400"})
 
     @app.get("/health")
     def health() -> dict[str, str]:

@@ -7,6 +7,7 @@ Only the shapes of the exchange and the customers' histories live here; nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -72,10 +73,28 @@ class Purchases:
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """The latest purchases of B customers: ``item`` and ``at_ms`` (B, H), newest first, padded with -1 and 0."""
+    """The latest purchases of B customers: ``item`` and ``at_ms`` (B, H), newest first, padded with -1 and 0.
+
+    H is the length of the longest one, at least 1.
+    """
 
     item: Ints
     at_ms: Ints
+
+    @cached_property
+    def distinct(self) -> npt.NDArray[np.bool_]:
+        """Where a history names an item for the first time (B, H), counted from the newest.
+
+        >>> Histories(np.array([[7, 8, 7, -1]]), np.zeros((1, 4), np.int64)).distinct.tolist()
+        [[True, True, False, False]]
+        """
+        order = np.argsort(self.item, axis=1, kind="stable")
+        ordered = np.take_along_axis(self.item, order, axis=1)
+        first = np.ones(self.item.shape, np.bool_)
+        first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+        fresh = np.empty_like(first)
+        np.put_along_axis(fresh, order, first, axis=1)
+        return fresh & (self.item >= 0)
 
     def bought_on(self, at_ms: Ints) -> Ints:
         """Return the items (B, H) that were bought on the UTC day of ``at_ms`` (B,), -1 elsewhere.
@@ -133,8 +152,9 @@ class Customers:
 
     def _padded(self, rows: list[tuple[tuple[int, int], ...]]) -> Histories:
         sizes = np.array([len(tail) for tail in rows], np.int64)
-        item = np.full((len(rows), self.length), -1, np.int64)
-        at_ms = np.zeros((len(rows), self.length), np.int64)
+        width = max(int(sizes.max(initial=0)), 1)
+        item = np.full((len(rows), width), -1, np.int64)
+        at_ms = np.zeros((len(rows), width), np.int64)
         table = np.array([entry for tail in rows for entry in tail], np.int64).reshape(-1, 2)
         row = np.repeat(np.arange(len(rows)), sizes)
         place = np.arange(row.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)

@@ -87,9 +87,13 @@ class LightLoop:
         *,
         k: int = 10,
         exclude_other_views: bool = True,
+        arrange: Callable[[TopK, Query], TopK] | None = None,
     ) -> TopK | None:
-        """Remember the batch's purchases, return their lists (None without a preset), then learn from the batch."""
-        query = self._remember(customer, item, at_ms)
+        """Remember the batch's purchases, return their lists (None without a preset), then learn from the batch.
+
+        ``arrange`` may change the lists, while the items are as they were at the start of the batch.
+        """
+        query = self.remember(customer, item, at_ms)
         top = None
         if preset is not None:
             standing = self.standing()
@@ -103,8 +107,10 @@ class LightLoop:
                 exclude_other_views=exclude_other_views,
                 standing=standing,
             )
+            if arrange is not None:
+                top = arrange(top, query)
             self.recommend_s += self.clock_s() - began_s
-        self._learn(query)
+        self.learn(query)
         return top
 
     def ask(self, customer: Ints, at_ms: Ints) -> Query:
@@ -128,7 +134,8 @@ class LightLoop:
             self._standing = (self._seen, Standing(self.features, self.dynamics))
         return self._standing[1]
 
-    def _remember(self, customer: Ints, item: Ints, at_ms: Ints) -> Query:
+    def remember(self, customer: Ints, item: Ints, at_ms: Ints) -> Query:
+        """Add a batch's purchases to their customers' histories and return what they ask; items learn nothing yet."""
         length = self.rules.history_length
         history = np.full((item.size, length), -1, np.int32)
         history_ms = np.zeros((item.size, length), np.int64)
@@ -155,7 +162,8 @@ class LightLoop:
         weight = self.rules.trendiness_prior_weight
         return (total + weight * prior) / (count + weight)
 
-    def _learn(self, query: Query) -> None:
+    def learn(self, query: Query) -> None:
+        """Count a batch's purchases, after what they ask was answered."""
         item, dynamics = query.item.astype(np.int64), self.dynamics
         np.add.at(dynamics.purchases, item, 1)
         elapsed_s = (query.at_ms - self.landmark_ms) / 1000.0

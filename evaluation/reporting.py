@@ -101,7 +101,7 @@ def _told(watch: Watcher, seed: int, size: int, done: int) -> None:
 def _contestants(names: Sequence[str], ground: Ground, open_models: ExitStack, *, frozen: bool) -> list[Contestant]:
     made: list[Contestant] = []
     for name in names:
-        for label in (name, name + FROZEN) if frozen else (name,):
+        for label in (name, name + FROZEN) if frozen and CONTESTANTS[name].live else (name,):
             one = build(name, ground)
             close = getattr(one, "close", None)
             if close is not None:

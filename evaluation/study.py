@@ -29,7 +29,7 @@ from trendloom.relevance.features import ItemFeatures
 from trendloom.relevance.presets import PRESETS, Preset
 from trendloom.relevance.query import Query
 
-__all__ = ["lists_of_log", "main", "retrieval_overlap"]
+__all__ = ["lists_of_log", "main", "numbers_of", "retrieval_overlap"]
 
 Ints = npt.NDArray[np.int64]
 HALF_LIVES_S = (3_600.0, 21_600.0, 86_400.0, 604_800.0)
@@ -88,7 +88,7 @@ def retrieval_overlap(loop: LightLoop, query: Query, preset: Preset, *, k: int =
     return sum(shares) / max(len(shares), 1)
 
 
-def _numbers_of(log: PurchaseLog, row_of: dict[str, int]) -> tuple[Ints, int]:
+def numbers_of(log: PurchaseLog, row_of: dict[str, int]) -> tuple[Ints, int]:
     """Return each purchase's item number (R,), unknown items numbered after the catalogue's rows, and how many."""
     numbers = dict(row_of)
     code = np.array([numbers.setdefault(item_id, len(numbers)) for item_id in log.items], np.int64)
@@ -98,7 +98,7 @@ def _numbers_of(log: PurchaseLog, row_of: dict[str, int]) -> tuple[Ints, int]:
 def _study(arguments: argparse.Namespace) -> dict[str, object]:
     log = read_log(arguments.log, arguments.columns, seed=arguments.seed)
     catalogue = load_catalogue(arguments.catalogue)
-    item, size = _numbers_of(log, catalogue.row_of)
+    item, size = numbers_of(log, catalogue.row_of)
     features: ItemFeatures = features_by_number(catalogue, np.arange(len(catalogue)), size, {})
     from_ms = int(datetime.fromisoformat(arguments.scored_from).replace(tzinfo=UTC).timestamp() * 1000)
     to_ms = None

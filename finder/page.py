@@ -1,7 +1,8 @@
 """The page "find similar to this photo", and the endpoint behind it: POST a photo, get the garments most like it.
 
 A factory without globals: everything comes from a :class:`~trendloom.similar.Similar`, nothing is loaded from anywhere
-else, and a photo is forgotten as soon as it was answered. Read next: ``finder/pages/index.html``, :mod:`finder.upload`.
+else, and a photo is forgotten as soon as it was answered. Read next: ``finder/pages/index.html``, :mod:`finder.upload`,
+:mod:`webpage.parts`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
 import numpy as np
-from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
@@ -24,6 +25,7 @@ from trendloom.errors import InputError, MissingExtra, PhotoRefused
 from trendloom.similar import Answer, Similar
 from trendloom.similar.photo import MOST_PIXELS, read_photo
 from trendloom.similar.search import percent
+from webpage.parts import add_files, add_pictures
 
 __all__ = ["LOCAL_HOSTS", "build_page"]
 
@@ -32,8 +34,6 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 #: How many photos are decoded and looked at together; the others wait.
 _AT_ONCE = 2
 _DIRECTORY = Path(__file__).parent / "pages"
-_MIME = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_PAGES = ("index.html", "page.css", "page.js", "page.svg")
 #: What a browser may do with the page: nothing from elsewhere; the preview of a photo is a blob of its own.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; "
@@ -61,7 +61,6 @@ def build_page(
     that a request may ask for, ``*`` for any.
     """
     app = FastAPI(title="Trendloom, find similar", docs_url=None, redoc_url=None, openapi_url=None)
-    pages = {name: (_DIRECTORY / name).read_bytes() for name in _PAGES}
     catalogue, at_work = similar.catalogue, asyncio.Semaphore(_AT_ONCE)
 
     @app.middleware("http")
@@ -94,24 +93,8 @@ def build_page(
         )
         return _refusal(422, "parameter", f"Not usable: {wrong}. Action: k is 1 to 50, label_aware true or false.")
 
-    @app.get("/")
-    def index() -> Response:
-        return Response(pages["index.html"], media_type=_MIME["html"], headers={"Cache-Control": "no-cache"})
-
-    @app.get("/page.{kind}")
-    def part(kind: str) -> Response:
-        content = pages.get(f"page.{kind}")
-        if content is None:
-            raise HTTPException(404)
-        return Response(content, media_type=_MIME[kind], headers={"Cache-Control": "no-cache"})
-
-    @app.get("/thumbs/{item_id}")
-    def thumb(item_id: str) -> Response:
-        row = catalogue.row_of.get(item_id)
-        picture = catalogue.thumbnails.get(row) if row is not None else None
-        if picture is None:
-            raise HTTPException(404)
-        return Response(picture, media_type="image/webp", headers={"Cache-Control": "max-age=86400"})
+    add_files(app, _DIRECTORY)
+    add_pictures(app, catalogue)
 
     @app.get("/api/about")
     def about() -> dict[str, Any]:

@@ -21,6 +21,7 @@ from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.catalogue.garment import Catalogue
 from trendloom.errors import MissingExtra, SettingsError
 from trendloom.refresh import LearnedRules, ListRules, Refresher
+from trendloom.relevance.arrangement import Arrangement
 from trendloom.relevance.presets import PRESETS
 from trendloom.state.on_redis import RedisStore, connect
 from trendloom.state.rules import StateRules
@@ -74,17 +75,30 @@ def list_rules(settings: Settings) -> ListRules:
     learned lacks its trees or numba.
     """
     lists = settings.lists
-    if lists.preset == "learned":
-        return _learned_rules(settings)
+    learned = _learned_rules(settings) if lists.preset == "learned" else None
     if lists.preset not in PRESETS:
         raise SettingsError(
             f"There is no preset {lists.preset!r}. Action: set lists.preset to one of {', '.join(sorted(PRESETS))}."
         )
-    return ListRules(PRESETS[lists.preset].weighing(lists.weights), lists.top_k, lists.exclude_other_views)
+    return ListRules(
+        PRESETS["balanced" if learned is not None else lists.preset].weighing(lists.weights),
+        lists.top_k,
+        lists.exclude_other_views,
+        Arrangement(
+            per_product=lists.product_limit,
+            per_type=lists.type_limit,
+            complements=lists.complement_items,
+            diversity=lists.diversity_weight,
+            pool=lists.pool_items,
+        ),
+        changing_availability=bool(lists.availability_file),
+        new_items=lists.new_items,
+        new_below=lists.new_below,
+        learned=learned,
+    )
 
 
-def _learned_rules(settings: Settings) -> ListRules:
-    lists = settings.lists
+def _learned_rules(settings: Settings) -> LearnedRules:
     path = ranker_path(settings)
     if path is None:
         raise SettingsError(
@@ -95,9 +109,7 @@ def _learned_rules(settings: Settings) -> ListRules:
         raise MissingExtra("The preset learned needs numba. Action: pip install 'trendloom[fast]'")
     from trendloom.relevance.learned.ranker_file import read_ranker
 
-    learned = LearnedRules(PRESETS["learned"], read_ranker(path).forest, lists.linear_above_ms)
-    linear = PRESETS["balanced"].weighing(lists.weights)
-    return ListRules(linear, lists.top_k, lists.exclude_other_views, learned)
+    return LearnedRules(PRESETS["learned"], read_ranker(path).forest, settings.lists.linear_above_ms)
 
 
 def ranker_path(settings: Settings) -> Path | None:

@@ -32,6 +32,7 @@ COMMANDS = {
     "serve": "Serve a page where a photo finds the garments most like it.",
     "detector": "Find garments in street photos: train, evaluate, predict.",
     "evaluate": "Measure the lists on a recorded log, against every baseline.",
+    "paper": "Run the source paper's experiment, repaired: customers buy, networks recommend, lists are judged.",
     "recommend": "Show a customer's list, made now from the state.",
     "trends": "Show what is rising now.",
     "topics": "Create the topics, or show what they are.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 from agents.app import Names, WorkerRules, build_app
@@ -20,6 +21,7 @@ from launch.assembly import (
     state_rules,
     topic_names,
 )
+from launch.availability_watch import AvailabilityWatch
 from launch.catalogue_watch import CatalogueWatch
 from launch.compose import kafka_ssl_context
 from launch.topic_identity import check_topic
@@ -73,11 +75,19 @@ async def serve(settings: Settings) -> None:
         every_s = settings.catalogue.look_every_s
         watch = CatalogueWatch(catalogue_path(settings), catalogue.fingerprint, refresher.take, every_s=every_s)
         del catalogue  # a new version takes its place, and then nobody holds it
-        await _together(
-            run_worker(worker, drain_timeout_s=settings.worker.drain_timeout_s),
-            watch.run() if every_s else None,
-            _watched_ranker(settings, refresher),
-        )
+        beside = [watch.run()] if every_s else []
+        if settings.lists.availability_file:
+            available = AvailabilityWatch(
+                Path(settings.lists.availability_file),
+                refresher.allow,
+                every_s=settings.lists.availability_look_every_s,
+            )
+            await available.look()  # before the first list
+            beside.append(available.run())
+        ranker = _watched_ranker(settings, refresher)
+        if ranker is not None:
+            beside.append(ranker)
+        await _together(run_worker(worker, drain_timeout_s=settings.worker.drain_timeout_s), *beside)
     finally:
         await store.close()
 
@@ -92,9 +102,9 @@ def _watched_ranker(settings: Settings, refresher: Refresher) -> Coroutine[Any, 
     return RankerWatch(path, refresher.take_forest, every_s=every_s).run()
 
 
-async def _together(work: Coroutine[Any, Any, None], *beside: Coroutine[Any, Any, None] | None) -> None:
+async def _together(work: Coroutine[Any, Any, None], *beside: Coroutine[Any, Any, None]) -> None:
     """Run ``work`` to its end; a fault in what runs ``beside`` it ends all, and is raised."""
-    tasks = [asyncio.create_task(one) for one in (work, *beside) if one is not None]
+    tasks = [asyncio.create_task(one) for one in (work, *beside)]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

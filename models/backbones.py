@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from models.folding import fold_norms, plain_convolutions
+
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
 __all__ = ["BACKBONES", "Backbone", "LoadedBackbone", "Transform", "WeightsError", "load_backbone"]
 
@@ -194,8 +195,8 @@ def _efficientnet_lite(number: int, blocks: tuple[int, ...]) -> tuple[Callable[[
 
         network = EfficientNet.from_name(f"efficientnet-lite{number}")
         network.load_state_dict(_read_tensors(weights))
-        _fold_norms(network.eval())
-
+        fold_norms(network.eval())
+        plain_convolutions(network)
         network.to(_device(), memory_format=torch.channels_last)
 
         def pooled(batch: torch.Tensor) -> torch.Tensor:
@@ -215,22 +216,6 @@ def _efficientnet_lite(number: int, blocks: tuple[int, ...]) -> tuple[Callable[[
         return Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
 
     return build, find
-
-
-def _fold_norms(network: nn.Module) -> None:
-    """Fold every batch norm of an EfficientNet into the convolution before it: the same numbers, half the time."""
-    from torch import nn
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    pairs = {"_conv_stem": "_bn0", "_conv_head": "_bn1"}
-    in_block = {"_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2"}
-    for owner in network.modules():
-        for conv, norm in (in_block if hasattr(owner, "_depthwise_conv") else pairs).items():
-            if hasattr(owner, conv):
-                setattr(owner, conv, fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm)))
-                setattr(owner, norm, nn.Identity())
-        if isinstance(owner, nn.ReLU6):
-            owner.inplace = True
 
 
 def _torchvision(model: str, file: str, node: str) -> tuple[Callable[[Path], Network], Callable[[], Path]]:

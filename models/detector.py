@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from models.backbones import BACKBONES, _fold_norms, _read_tensors
+from models.backbones import BACKBONES, _read_tensors
+from models.folding import fold_norms
 
 if TYPE_CHECKING:
     import torch
@@ -178,7 +179,7 @@ def build_detector(shape: DetectorShape, *, seed: int = 0) -> DetectorNetwork:
     weights = BACKBONES["efficientnet_lite0"].find_weights()
     backbone = EfficientNet.from_name("efficientnet-lite0")
     backbone.load_state_dict(_read_tensors(weights))
-    _fold_norms(backbone.eval())
+    fold_norms(backbone.eval())
     for parameter in backbone.parameters():
         parameter.requires_grad_(requires_grad=False)
     backbone.to(memory_format=torch.channels_last)

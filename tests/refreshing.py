@@ -93,12 +93,13 @@ async def opened(
     clock: Clock | None = None,
     compiled: bool = False,
     preset: str = "balanced",
+    new_items: int = 0,
 ) -> Refresher:
     refresher = Refresher(
         store,
         catalogue,
         state_rules=RULES,
-        list_rules=ListRules(PRESETS[preset], top_k=5),
+        list_rules=ListRules(PRESETS[preset], top_k=5, new_items=new_items),
         stores=STORES,
         worker=worker,
         follow_every_s=1.0,

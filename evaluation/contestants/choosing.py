@@ -52,7 +52,7 @@ def best_of_pairs(row: Ints, item: Ints, score: Floats, n_rows: int, k: int) -> 
     return out
 
 
-def best_of_scores(scores: Floats, barred: Ints, k: int, rng: np.random.Generator) -> Ints:
+def best_of_scores(scores: npt.NDArray[np.floating], barred: Ints, k: int, rng: np.random.Generator) -> Ints:
     """Return the k best items (B, k) by scores (B, N), none of ``barred`` (B, H); -inf is never listed; ties at random.
 
     >>> scores = np.array([[0.5, -np.inf, 1.0]])

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from evaluation.contestant import Ground, Purchases
 from trendloom.errors import InputError
-from trendloom.events import Purchase, PurchaseRecord, decode_purchases, encode
+from trendloom.events import SCHEMA_VERSION, PurchaseRecord, decode_purchases
 from trendloom.refresh.refresher import Applied, Refresher
 from trendloom.refresh.scorer import ListRules
 from trendloom.relevance.presets import Preset
-from trendloom.state.columns import Arrivals
+from trendloom.state.columns import Arrivals, Span
 from trendloom.state.in_process import InProcessStore
 from trendloom.state.rules import StateRules
 from trendloom.state.store import Partition
@@ -56,9 +57,8 @@ class Live:
         self._runner = asyncio.Runner()
         self._partition = Partition("purchases", 0)
         self._offset = 0
-        self._namespace = uuid.uuid5(uuid.NAMESPACE_OID, name)
         self._waiting: deque[_Underway] = deque()
-        store = InProcessStore()
+        store = InProcessStore(compiled=compiled)
         state_rules = rules if rules is not None else StateRules()
         self._refresher = Refresher(
             store,
@@ -126,39 +126,26 @@ class Live:
         numbers = await self._refresher.number([record.item_id for record in records])
         offsets = range(self._offset, self._offset + len(records))
         self._offset += len(records)
-        applied = await self._refresher.begin(
-            self._partition,
-            Arrivals(offsets, records, numbers),
-            first_offset=offsets.start,
-            last_offset=offsets.stop - 1,
-        )
+        span = Span(self._partition, offsets.start, offsets.stop - 1, len(records))
+        applied = await self._refresher.begin(Arrivals(offsets, records, numbers, [span]))
         await applied.written()
         return applied
 
     def _encoded(self, batch: Purchases) -> list[bytes]:
+        """Return the records that a replay would send."""
         items = self._ground.item_ids
+        columns = (batch.customer.tolist(), batch.item.tolist(), batch.at_ms.tolist(), batch.price.tolist())
         return [
-            encode(
-                Purchase(
-                    schema_version=1,
-                    event_id=uuid.uuid5(self._namespace, str(self._offset + place)),
-                    customer_id=self._name_of(customer),
-                    item_id=items[item],
-                    occurred_at=at_ms,
-                    quantity=1,
-                    price=None if price != price else price,  # noqa: PLR0124 - NaN is not itself
-                    store_id=None,
-                    variant_id=None,
-                    source="replay",
-                )
+            orjson.dumps(
+                {
+                    "schema_version": SCHEMA_VERSION,
+                    "event_id": str(uuid.UUID(int=self._offset + place + 1)),
+                    "customer_id": self._name_of(customer),
+                    "item_id": items[item],
+                    "occurred_at": at_ms,
+                    "price": None if price != price else price,  # noqa: PLR0124 - NaN is not itself
+                    "source": "replay",
+                }
             )
-            for place, (customer, item, at_ms, price) in enumerate(
-                zip(
-                    batch.customer.tolist(),
-                    batch.item.tolist(),
-                    batch.at_ms.tolist(),
-                    batch.price.tolist(),
-                    strict=True,
-                )
-            )
+            for place, (customer, item, at_ms, price) in enumerate(zip(*columns, strict=True))
         ]

@@ -6,12 +6,13 @@ Factories import what is heavy when they are called, so listing the names costs 
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from evaluation.contestant import Contestant, Ground
+from evaluation.contestant import DAY_MS, Contestant, Ground
 from trendloom.errors import InputError
 
 __all__ = ["CONTESTANTS", "Entrant", "Factory", "build", "standard"]
@@ -29,6 +30,8 @@ class Entrant:
     needs_photos: bool = False
     #: part of an evaluation where nobody says otherwise: everything that needs no training
     standard: bool = True
+    #: whether purchases of the day change its lists by more than the customer's own history: else it is not frozen
+    live: bool = True
 
 
 def _compiled() -> bool:
@@ -104,13 +107,25 @@ def _learned(name: str, ground: Ground) -> Contestant:
     return Learned(name, ground, baskets=_repurchase(fill_half_life_s=86_400.0)(name, ground))
 
 
+def _trained(family: str, *, every_ms: int = DAY_MS) -> Factory:
+    """Return a factory of a contestant that is trained every day by ``train_<family>`` of the module ``<family>``."""
+
+    def made(name: str, ground: Ground) -> Contestant:
+        from evaluation.contestants.trained import Trained
+
+        module = importlib.import_module(f"evaluation.contestants.{family}")
+        return Trained(name, ground, getattr(module, f"train_{family}"), every_ms=every_ms)
+
+    return made
+
+
 CONTESTANTS: Mapping[str, Entrant] = {
-    "random": Entrant(_random, "sold items, drawn at random"),
+    "random": Entrant(_random, "sold items, drawn at random", live=False),
     "popularity": Entrant(_popularity(None), "what sold most so far"),
     "popularity-6h": Entrant(_popularity(21_600.0), "what sold most, each sale halved every 6 hours"),
     "popularity-1d": Entrant(_popularity(86_400.0), "what sold most, each sale halved every day"),
     "popularity-7d": Entrant(_popularity(604_800.0), "what sold most, each sale halved every week"),
-    "repurchase": Entrant(_repurchase(fill_half_life_s=None), "what the customer bought on earlier days"),
+    "repurchase": Entrant(_repurchase(fill_half_life_s=None), "what the customer bought on earlier days", live=False),
     "repurchase-popularity": Entrant(
         _repurchase(fill_half_life_s=86_400.0), "what the customer bought on earlier days, then what sold most"
     ),
@@ -119,16 +134,31 @@ CONTESTANTS: Mapping[str, Entrant] = {
     "item-knn-root": Entrant(_item_knn(shrinkage=5.0, exponent=0.5), "what others bought with it: C_ij / (n_i + 5)^.5"),
     "item-knn-cosine": Entrant(_item_knn(cosine=True), "what others bought with it: C_ij / sqrt(n_i n_j)"),
     "visual": Entrant(
-        _visual(last_only=False), "what looks like the customer's items", needs_catalogue=True, needs_photos=True
+        _visual(last_only=False),
+        "what looks like the customer's items",
+        needs_catalogue=True,
+        needs_photos=True,
+        live=False,
     ),
     "visual-last": Entrant(
-        _visual(last_only=True), "what looks like the latest item", needs_catalogue=True, needs_photos=True
+        _visual(last_only=True),
+        "what looks like the latest item",
+        needs_catalogue=True,
+        needs_photos=True,
+        live=False,
     ),
     "paper": Entrant(_preset("paper"), "the live path with the preset paper", needs_catalogue=True),
     "balanced": Entrant(_preset("balanced"), "the live path with the preset balanced", needs_catalogue=True),
     "learned": Entrant(
         _learned, "trees grown before each day from the days before", needs_catalogue=True, standard=False
     ),
+    "als": Entrant(_trained("als"), "implicit ALS of the earlier days, the history folded in", standard=False),
+    "als-1h": Entrant(
+        _trained("als", every_ms=3_600_000), "the same, trained every hour of the earlier hours", standard=False
+    ),
+    "bpr": Entrant(_trained("bpr"), "BPR of the earlier days, the history's factors added up", standard=False),
+    "ease": Entrant(_trained("ease"), "EASE of the earlier days, 100 neighbours an item", standard=False),
+    "item2vec": Entrant(_trained("item2vec"), "skip-gram of the earlier days, the basket as window", standard=False),
 }
 
 

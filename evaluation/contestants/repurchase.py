@@ -27,11 +27,7 @@ def distinct_weights(histories: Histories, at_ms: Ints, *, position_decay: float
     >>> distinct_weights(kept, np.array([DAY_MS]), position_decay=0.5, day_decay=0.1).tolist()
     [[1.0, 0.05, 0.0]]
     """
-    item = histories.item
-    fresh = item >= 0
-    widest = int(fresh.sum(axis=1).max(initial=0))
-    for place in range(1, widest):
-        fresh[:, place] &= ~(item[:, :place] == item[:, place, None]).any(axis=1)
+    fresh = histories.distinct
     position = np.cumsum(fresh, axis=1) - 1
     days = np.maximum(at_ms[:, None] // DAY_MS - histories.at_ms // DAY_MS, 0)
     place_of = np.maximum(position, 0).astype(np.float64)

@@ -55,11 +55,13 @@ class Visual:
         row, place = np.nonzero(weight > 0)
         photo = features.photo_row[histories.item[row, place]]
         row, place, photo = row[photo >= 0], place[photo >= 0], photo[photo >= 0]
-        wanted = np.zeros((at_ms.size, features.photos.shape[1]), np.float32)
-        np.add.at(wanted, row, features.photos[photo] * weight[row, place, None].astype(np.float32))
-        scores = (wanted @ features.photos[features.photo_row[seen]].T).astype(np.float64)
-        scores[~wanted.any(axis=1)] = -np.inf
+        asking, of = np.unique(row, return_inverse=True)  # the others have nothing to be compared with
+        wanted = np.zeros((asking.size, features.photos.shape[1]), np.float32)
+        np.add.at(wanted, of, features.photos[photo] * weight[row, place, None].astype(np.float32))
+        scores = wanted @ features.photos[features.photo_row[seen]].T
         place_of = np.full(features.size + 1, -1, np.int64)  # the last one is for -1
         place_of[seen] = np.arange(seen.size)
-        lists = best_of_scores(scores, place_of[histories.bought_on(at_ms)], k, self._rng)
+        lists = np.full((at_ms.size, k), -1, np.int64)
+        barred = place_of[histories.bought_on(at_ms)[asking]]
+        lists[asking] = best_of_scores(scores, barred, k, self._rng)
         return np.where(lists >= 0, np.append(seen, -1)[lists], -1)

@@ -22,7 +22,7 @@ from launch.processes import Processes
 from launch.topic_admin import create_topics, open_admin
 from launch.workers import Workers
 from trendloom.catalogue.build import BuildOptions, build_catalogue
-from trendloom.catalogue.table import Columns
+from trendloom.catalogue.columns import Columns
 from trendloom.events import Purchase, encode
 from trendloom.state.customer import Customer
 from trendloom.state.store import ItemRows

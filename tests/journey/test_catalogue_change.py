@@ -14,8 +14,8 @@ from tests.journey.shop import START_MS, Shop
 from tests.unit.trendloom.catalogue.wardrobe import SeededEmbedder, draw
 from trendloom.catalogue.build import BuildOptions, build_catalogue
 from trendloom.catalogue.changing import add_items, remove_items
+from trendloom.catalogue.columns import Columns
 from trendloom.catalogue.directory import load_catalogue
-from trendloom.catalogue.table import Columns
 from trendloom.events import Purchase
 
 pytestmark = [pytest.mark.slow, pytest.mark.broker, pytest.mark.redis, pytest.mark.timeout(240)]

@@ -28,7 +28,7 @@ from launch.run import run_stream
 from producers.replay import ReplaySummary, replay_log
 from producers.sender import Sender
 from trendloom.catalogue.build import BuildOptions, build_catalogue
-from trendloom.catalogue.table import PRESETS
+from trendloom.catalogue.columns import PRESETS
 from trendloom.logs.event_time import parse_moment
 from trendloom.logs.purchase_log import PurchaseLog
 from trendloom.logs.read import read_log

@@ -72,7 +72,7 @@ def test_every_make_target_says_what_it_does() -> None:
 
 
 def test_the_locks_hold_exact_versions_and_no_address() -> None:
-    for name in ("requirements.lock", "requirements-vision.lock"):
+    for name in ("requirements.lock", "requirements-vision.lock", "requirements-saliency.lock"):
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         assert len(lines) > 50
         assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)?", line)] == []
@@ -82,8 +82,9 @@ def test_the_lock_holds_every_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     for file, wanted in (
-        ("requirements.lock", project["dependencies"] + extras["dashboard"] + extras["dev"]),
-        ("requirements-vision.lock", extras["vision"]),
+        ("requirements.lock", project["dependencies"] + extras["dashboard"] + extras["fast"] + extras["dev"]),
+        ("requirements-vision.lock", extras["vision"] + extras["ann"]),
+        ("requirements-saliency.lock", extras["vision"] + extras["ann"] + extras["saliency"]),
     ):
         locked = {line.split("==")[0] for line in (ROOT / file).read_text(encoding="utf-8").splitlines()}
         names = {re.split(r"[\[<>=; ]", line)[0].lower().replace("_", "-") for line in wanted}

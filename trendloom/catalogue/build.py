@@ -2,12 +2,12 @@
 
 The same input gives the same bytes on one machine, killed in between or not: no clock, one seed, ordered rows. A photo
 that cannot be used is listed with its reason; its item falls back on the table, if there is one.
-Read next: :mod:`trendloom.catalogue.photo_stage`.
+Read next: :mod:`trendloom.catalogue.looking`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,27 +17,25 @@ import numpy.typing as npt
 
 from trendloom.catalogue.approximate_neighbours import ApproximateSearch, can_approximate
 from trendloom.catalogue.attributes import embed_attributes
+from trendloom.catalogue.columns import Columns
 from trendloom.catalogue.contact_sheet import draw_contact_sheet
-from trendloom.catalogue.duplicates import merge_duplicates, share_views
 from trendloom.catalogue.embedding import Embedder, parts_of
+from trendloom.catalogue.looking import Looked, Progress, isolation_of, look_at_input
 from trendloom.catalogue.neighbours import find_item_extremes
-from trendloom.catalogue.photo_layout import Layout, items_of_photos
-from trendloom.catalogue.photo_stage import PhotoIsolator, PhotoStage, look_at_photos
-from trendloom.catalogue.photos import open_photos
+from trendloom.catalogue.numbering import codes_of, numbers_of
+from trendloom.catalogue.photo_layout import Layout
+from trendloom.catalogue.photo_stage import PhotoIsolator
 from trendloom.catalogue.projection import type_at_5
-from trendloom.catalogue.selection import choose_items
 from trendloom.catalogue.stores import deal_to_stores
-from trendloom.catalogue.table import Columns, ItemTable, read_items
+from trendloom.catalogue.table import ItemTable, read_items
 from trendloom.catalogue.thumbnails import pack_thumbnails
 from trendloom.catalogue.tuning import Tuning, fit_embedding, label_codes
 from trendloom.catalogue.unfinished import Unfinished
 from trendloom.catalogue.writing import check_target, neighbour_bytes, parquet_bytes, tensor_bytes, write_directory
 from trendloom.errors import CatalogueError
 
-__all__ = ["BuildOptions", "BuildReport", "Looked", "Progress", "build_catalogue", "isolation_of", "look_at_input"]
+__all__ = ["BuildOptions", "BuildReport", "build_catalogue"]
 
-#: ``progress(stage, done, total)``; the stages are photos, embed, tune, neighbours and write.
-Progress = Callable[[str, int, int], None]
 #: As many photos that were left out are named in the manifest; their number is always exact.
 _NAMED_REASONS = 1000
 
@@ -93,17 +91,6 @@ class BuildReport:
     resumed: int = 0
 
 
-@dataclass(frozen=True)
-class Looked:
-    """What was read and seen before anything is put together."""
-
-    items: ItemTable
-    stage: PhotoStage | None
-    layout: str
-    duplicates: list[tuple[str, str]]
-    passed_over: tuple[tuple[str, str], ...]
-
-
 def build_catalogue(
     table: Path | None,
     out: Path,
@@ -142,64 +129,22 @@ def build_catalogue(
     with Unfinished(out.parent / f".{out.name}.unfinished", made_with) as unfinished:
         resumed = len(unfinished)
         looked = look_at_input(
-            table, photos, columns, options, embedder, isolator, layout=layout, unfinished=unfinished, tell=tell
+            table,
+            photos,
+            columns,
+            embedder,
+            isolator,
+            layout=layout,
+            items_wanted=options.items,
+            seed=options.seed,
+            side_px=options.thumbnail_side_px,
+            quality=options.thumbnail_quality,
+            unfinished=unfinished,
+            tell=tell,
         )
         report = _assemble(looked, out, columns, options, embedder, isolator, tell)
         unfinished.finish()
     return replace(report, resumed=resumed)
-
-
-def look_at_input(
-    table: Path | None,
-    photos: Path,
-    columns: Columns,
-    options: BuildOptions,
-    embedder: Embedder,
-    isolator: PhotoIsolator | None,
-    *,
-    layout: Layout,
-    unfinished: Unfinished | None,
-    tell: Progress,
-) -> Looked:
-    """Return the items of a table or of a folder of photos with what their photos tell, duplicates merged."""
-    source = open_photos(photos, by="path" if table is None else "stem")
-    if table is None:
-        found = items_of_photos(source, layout)
-        items, made_of, passed_over = found.items, found.layout, found.passed_over
-    else:
-        # files beside the photos of a table are nobody's business: the table says what it wants
-        items, made_of, passed_over = read_items(table, columns), "table", ()
-    if options.items:
-        items = items.take(choose_items(items, source, options.items, options.seed, tell))
-    stage = look_at_photos(
-        items,
-        source,
-        embedder,
-        side_px=options.thumbnail_side_px,
-        quality=options.thumbnail_quality,
-        progress=tell,
-        isolator=isolator,
-        unfinished=unfinished,
-        named_by_path=table is None,
-    )
-    if table is None:  # a photo that cannot be used is no item
-        seen = np.flatnonzero(stage.photo_row >= 0).tolist()
-        if not seen:
-            why = stage.left_out[0]
-            raise CatalogueError(
-                f"None of the {len(items)} photos can be used; {why[0]}: {why[1]}. Action: give photos that can."
-            )
-        items, stage = items.take(seen), stage.take(seen)
-    if made_of in {"plain", "folders"} or (table is not None and columns.id_from_category):
-        items, stage, duplicates = merge_duplicates(items, stage)
-    else:
-        items, duplicates = share_views(items, stage)
-    return Looked(items, stage, made_of, duplicates, passed_over)
-
-
-def isolation_of(isolator: PhotoIsolator | None) -> dict[str, str | int | float]:
-    """Return what a manifest says of how garments are cut out of their photos."""
-    return {"kind": "none"} if isolator is None else isolator.describe()
 
 
 def _assemble(
@@ -214,10 +159,10 @@ def _assemble(
     items, stage = looked.items, looked.stage
     size = len(items)
     photo_row = stage.photo_row if stage else np.full(size, -1, np.int32)
-    category, category_names = _coded(items.categories)
-    types, _ = _coded(items.product_types)
-    group, group_names = _coded(items.transition_groups)
-    product, view = _numbered(items.products), _numbered(items.views)
+    category, category_names = codes_of(items.categories)
+    types, _ = codes_of(items.product_types)
+    group, group_names = codes_of(items.transition_groups)
+    product, view = numbers_of(items.products), numbers_of(items.views)
     store, store_ids = _stores(items, category, options.store_ids or columns.store_ids, options.seed)
     colours = stage.colours(items.colours) if stage else items.colours
     contents: dict[str, bytes] = {}
@@ -330,18 +275,6 @@ def _assemble(
 def _names(column: str, names: Sequence[str]) -> dict[str, Sequence[str]]:
     """Return the names behind numbers as a column, if there are any: what is added later may belong to them."""
     return {column: names} if any(names) else {}
-
-
-def _coded(names: Sequence[str]) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
-    known, codes = np.unique(np.array([name or "unknown" for name in names], np.str_), return_inverse=True)
-    if len(known) > np.iinfo(np.int16).max:
-        raise CatalogueError(f"{len(known)} different categories are too many. Action: name a coarser column.")
-    return codes.astype(np.int16), tuple(known.tolist())
-
-
-def _numbered(names: Sequence[str]) -> npt.NDArray[np.int32]:
-    known, codes = np.unique(np.array(names, np.str_), return_inverse=True)
-    return (codes - int(known[0] == "")).astype(np.int32)
 
 
 def _stores(

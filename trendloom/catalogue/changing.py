@@ -16,18 +16,21 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from trendloom.catalogue.build import BuildOptions, Progress, isolation_of, look_at_input
+from trendloom.catalogue.build import BuildOptions
+from trendloom.catalogue.columns import Columns
 from trendloom.catalogue.contact_sheet import draw_contact_sheet
 from trendloom.catalogue.directory import load_catalogue
 from trendloom.catalogue.embedding import Embedder
 from trendloom.catalogue.facets import read_projection
 from trendloom.catalogue.garment import Catalogue
+from trendloom.catalogue.looking import Progress, isolation_of, look_at_input
 from trendloom.catalogue.neighbour_changes import extremes_after_adding, extremes_after_removing
 from trendloom.catalogue.neighbours import Extremes, ItemExtremes
+from trendloom.catalogue.numbering import codes_among, numbers_among, without_gaps
 from trendloom.catalogue.photo_layout import Layout
 from trendloom.catalogue.photo_stage import PhotoIsolator, PhotoStage
 from trendloom.catalogue.projection import PhotoProjection
-from trendloom.catalogue.table import Columns, ItemTable
+from trendloom.catalogue.table import ItemTable
 from trendloom.catalogue.tensors import map_tensors
 from trendloom.catalogue.thumbnails import pack_thumbnails
 from trendloom.catalogue.writing import neighbour_bytes, parquet_bytes, tensor_bytes, write_directory
@@ -88,7 +91,18 @@ def add_items(
     projection = _projection(directory, opened.manifest, embedder, isolator)
     options = _options(opened.manifest)
     looked = look_at_input(
-        table, photos, columns, options, embedder, isolator, layout=layout, unfinished=None, tell=tell
+        table,
+        photos,
+        columns,
+        embedder,
+        isolator,
+        layout=layout,
+        items_wanted=0,
+        seed=options.seed,
+        side_px=options.thumbnail_side_px,
+        quality=options.thumbnail_quality,
+        unfinished=None,
+        tell=tell,
     )
     items, stage = looked.items, looked.stage
     left_out = list(stage.left_out) if stage else []
@@ -131,10 +145,10 @@ def remove_items(directory: Path, item_ids: Sequence[str], *, progress: Progress
         )
     photo_row = catalogue.photo_row[kept]
     photo_embeddings = catalogue.photo_embeddings[photo_row[photo_row >= 0]]
-    photo_row = _numbered_anew(photo_row)
+    photo_row = without_gaps(photo_row)
     table = None if catalogue.table_embeddings is None else catalogue.table_embeddings[kept]
     columns = {name: _taken(values, kept) for name, values in opened.columns.items()}
-    columns |= {name: _numbered_anew(columns[name]) for name in ("product", "view_group")}
+    columns |= {name: without_gaps(columns[name]) for name in ("product", "view_group")}
     columns["photo_row"] = photo_row
     extremes = extremes_after_removing(opened.extremes, kept, photo_row, photo_embeddings, table)
     tell("neighbours", len(kept), len(kept))
@@ -178,12 +192,12 @@ def _append(
     }
     for column, names in _CODES.items():
         told = items.categories if column == "category" else items.transition_groups
-        codes, manifest[names] = _coded(told, manifest[names])
+        codes, manifest[names] = codes_among(told, manifest[names])
         added[column] = codes
     size = len(catalogue)
     for column, names in (("product", "product_name"), ("view_group", "view_name")):
         before = old.get(names, [""] * size)
-        added[column] = _numbers_of(added[names], before, old[column])
+        added[column] = numbers_among(added[names], before, old[column])
         if names not in old and not any(added[names]):
             del added[names]
         else:
@@ -297,27 +311,6 @@ def _pictures_of(thumbnails: list[bytes | None], category: npt.NDArray[np.intege
     return contents if sheet is None else {**contents, "contact-sheet.jpg": sheet}
 
 
-def _coded(told: Sequence[str], known: Sequence[str]) -> tuple[npt.NDArray[np.int16], list[str]]:
-    """Return codes into the known names, with new names behind them: known codes stay."""
-    wanted = [name or "unknown" for name in told]
-    names = [*known, *(name for name in sorted(set(wanted)) if name not in known)]
-    place = {name: code for code, name in enumerate(names)}
-    return np.array([place[name] for name in wanted], np.int16), names
-
-
-def _numbers_of(told: Sequence[str], known: Sequence[str], numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
-    """Return the numbers of products (or views) by name; new names get the next ones, no name is -1."""
-    number_of = {name: int(number) for name, number in zip(known, numbers, strict=True) if name}
-    following = int(numbers.max(initial=-1)) + 1
-    found = []
-    for name in told:
-        if name and name not in number_of:
-            number_of[name] = following
-            following += 1
-        found.append(number_of[name] if name else -1)
-    return np.array(found, np.int32)
-
-
 def _store(name: str, stores: list[str], row: int) -> int:
     """Return the place of a store, which is added if it is new; items without one are dealt round-robin."""
     if not name:
@@ -325,17 +318,6 @@ def _store(name: str, stores: list[str], row: int) -> int:
     if name not in stores:
         stores.append(name)
     return stores.index(name)
-
-
-def _numbered_anew(numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
-    """Return numbers without gaps, in the same order; -1 stays.
-
-    >>> _numbered_anew(np.array([4, -1, 9, 4])).tolist()
-    [0, -1, 1, 0]
-    """
-    known, places = np.unique(numbers, return_inverse=True)
-    dense: npt.NDArray[np.int32] = (places - int(len(known) > 0 and known[0] < 0)).astype(np.int32)
-    return dense
 
 
 def _taken(values: Any, rows: npt.NDArray[np.int64]) -> Any:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from trendloom.catalogue.columns import Columns
 from trendloom.catalogue.photos import PhotoSource, open_photos
-from trendloom.catalogue.table import Columns, read_items
+from trendloom.catalogue.table import read_items
 from trendloom.errors import ClassifierError
 
 __all__ = ["LabelledPhotos", "labelled_folder", "labelled_table", "photos_by_path"]

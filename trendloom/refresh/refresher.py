@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from trendloom.catalogue.garment import Catalogue
 from trendloom.errors import CatalogueError, InputError, StateLost
+from trendloom.refresh.availability import Availability
 from trendloom.refresh.lists import encode_lists
 from trendloom.refresh.scorer import ListRules, Scorer
 from trendloom.relevance.top_k import TopK
@@ -139,7 +140,8 @@ class Refresher:
         if self._store.joins_partitions:
             self._fold_joined = prepare_joined
         preset = self._list_rules.preset
-        self._encoder = ListEncoder(preset.parts, preset=preset.name, catalogue=self.catalogue.fingerprint)
+        names = self._list_rules.part_names
+        self._encoder = ListEncoder(names, preset=preset.name, catalogue=self.catalogue.fingerprint)
         nobody = padded_entries([], self._rules.history_length)
         nothing, none = np.empty(0, np.int64), np.empty(0)
         question = self._scorer.question(nobody, nothing, nothing, trendiness=none, percentile=none)
@@ -148,7 +150,8 @@ class Refresher:
             from trendloom.relevance.learned.signals import PARTS
 
             name = self._list_rules.learned.preset.name
-            self._learned_encoder = ListEncoder(PARTS, preset=name, catalogue=self.catalogue.fingerprint)
+            names = self._list_rules.with_rules(PARTS)
+            self._learned_encoder = ListEncoder(names, preset=name, catalogue=self.catalogue.fingerprint)
             self._scorer.top_k(question)
 
     async def take(self, catalogue: Catalogue) -> None:
@@ -174,6 +177,11 @@ class Refresher:
         """Let other trees make the lists from now on, between two batches."""
         async with self._items:
             self._scorer.take_forest(forest)
+
+    async def allow(self, availability: Availability) -> None:
+        """List only what may be listed from now on, between two batches; it counts from the next list."""
+        async with self._items:
+            self._scorer.allow(availability)
 
     async def assigned(self, partition: Partition) -> tuple[int, int | None]:
         """Take up a partition: return the last offset that the state has applied (-1: none) and the first journaled.
@@ -423,7 +431,7 @@ class Refresher:
     def _json(self, listed: Listings, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
         ids = self.mirror.ids
         encoder = self._encoder
-        if self._learned_encoder is not None and top.part_names == self._learned_encoder.part_names:
+        if self._learned_encoder is not None and top.preset:
             encoder = self._learned_encoder
         if encoder is not None:
             return encoder.lists(listed, top, sent_at_ms, epoch=self.epoch, made_at_ms=made_at_ms, ids=ids)

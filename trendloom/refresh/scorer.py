@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +17,11 @@ import numpy.typing as npt
 from trendloom.candidates import recommend
 from trendloom.catalogue.garment import Catalogue
 from trendloom.refresh.assortment import features_by_number
+from trendloom.refresh.availability import EVERYTHING, Availability
 from trendloom.refresh.next_basket import next_baskets
+from trendloom.relevance.arrangement import DIVERSITY, Arrangement, arranged
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
+from trendloom.relevance.newcomers import with_newcomers
 from trendloom.relevance.presets import Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.standing import Standing
@@ -70,7 +73,29 @@ class ListRules:
     preset: Preset
     top_k: int = 10
     exclude_other_views: bool = True
+    arrangement: Arrangement = field(default_factory=Arrangement)
+    #: Whether some items may not be listed at times; lists are then chosen among more candidates.
+    changing_availability: bool = False
+    #: At least so many places are for items of which fewer than so many were bought, as far as neighbours are.
+    new_items: int = 0
+    new_below: int = 1
     learned: LearnedRules | None = None
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of the parts that an entry's score may have, in order."""
+        return self.with_rules(self.preset.parts)
+
+    def with_rules(self, parts: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names of parts and of what the rules over a whole list add to them."""
+        return (*parts, DIVERSITY) if self.arrangement.diversity else parts
+
+    @property
+    def width(self) -> int:
+        """How many of the best are looked for: the list's length, more where some of them may drop out."""
+        if self.arrangement.rules or self.changing_availability:
+            return max(self.top_k, self.arrangement.pool)
+        return self.top_k
 
 
 class Scorer:
@@ -110,6 +135,7 @@ class Scorer:
         self._learned: LearnedLists | None = None
         self._forest = None if list_rules.learned is None else list_rules.learned.forest
         self._features: ItemFeatures
+        self._availability = EVERYTHING
         self._withdrawn: npt.NDArray[np.bool_] | None = None
         self._dynamics: ItemDynamics
         mirror.on_pairs = self._learn
@@ -125,6 +151,11 @@ class Scorer:
         self._catalogue, self._number_of_row = self._numbered(catalogue, number_of_row)
         del self._features
         self._rebuild()
+
+    def allow(self, availability: Availability) -> None:
+        """List only what may be listed from now on."""
+        self._availability = availability
+        self._withdrawn = self._find_withdrawn(self._features.size)
 
     def _numbered(self, catalogue: Catalogue, number_of_row: Ints) -> tuple[Catalogue, Ints]:
         if (number_of_row < 0).any():
@@ -160,20 +191,49 @@ class Scorer:
         return self._percentile[items]
 
     def top_k(self, query: Query, *, lag_ms: float = 0.0) -> TopK:
-        """Return the top-k of each purchase; those that have waited too long for trees get the linear form."""
-        learned = self._list_rules.learned
+        """Return the list of each purchase: its top-k, with the places that are kept for new items.
+
+        Purchases that have waited too long for trees (``lag_ms``) get the linear form.
+        """
+        rules, learned = self._list_rules, self._list_rules.learned
         by_trees = learned is not None and lag_ms <= learned.linear_above_ms
+        top = self._best(query, by_trees=by_trees)
+        if rules.new_items:
+            top = with_newcomers(
+                top,
+                query,
+                self._features,
+                self._dynamics.purchases,
+                places=rules.new_items,
+                sold_fewer_than=rules.new_below,
+                visual_weight=rules.preset.weights.get("visual", 0.0),
+                exclude_other_views=rules.exclude_other_views,
+                withdrawn=self._withdrawn,
+            )
+        return replace(top, preset=learned.preset.name) if learned is not None and by_trees else top
+
+    def _best(self, query: Query, *, by_trees: bool) -> TopK:
+        """Return the top-k of each purchase."""
+        rules = self._list_rules
         if by_trees and self._learned is not None and self._forest is not None:
-            return self._learned.rank(query, self._dynamics, self.stand(), self._forest, self._withdrawn)
-        if self._ranker is not None:
+            top = self._learned.rank(query, self._dynamics, self.stand(), self._forest, self._withdrawn)
+        elif self._ranker is None:
+            top = self._recommend(query)
+        else:
             top = self._ranker.rank(query, self._dynamics, self.stand())
-            return top if self._withdrawn is None else top.without(self._withdrawn, self._list_rules.top_k)
+            if self._withdrawn is not None:
+                top = self._refilled(top.without(self._withdrawn, rules.width), top, query)
+        if rules.arrangement.rules:
+            return arranged(top, self._features, query.item, rules.arrangement, rules.top_k)
+        return top.first(rules.top_k)
+
+    def _recommend(self, query: Query) -> TopK:
         return recommend(
             query,
             self._features,
             self._dynamics,
             self._list_rules.preset,
-            k=self._list_rules.top_k,
+            k=self._list_rules.width,
             exclude_other_views=self._list_rules.exclude_other_views,
             eligible=None if self._withdrawn is None else ~self._withdrawn,
             standing=self.stand(),
@@ -183,6 +243,17 @@ class Scorer:
         """Return the top-k of customers who have bought nothing yet that day."""
         eligible = None if self._withdrawn is None else ~self._withdrawn
         return next_baskets(query, self._features, self._dynamics, self.stand(), k=k, eligible=eligible)
+
+    def _refilled(self, kept: TopK, top: TopK, query: Query) -> TopK:
+        """Return the lists; those that lost so many items that they are too short are made anew without these.
+
+        The kernel knows nothing of what may not be listed: it is asked for more, and rarely that is not enough.
+        """
+        k = self._list_rules.top_k
+        short = np.flatnonzero((kept.items[:, k - 1] < 0) & (top.items[:, -1] >= 0))
+        if short.size:
+            kept.put(short, self._recommend(query.take(short)))
+        return kept
 
     def query(self, listed: Listings) -> Query:
         """Return what these purchases ask."""
@@ -278,9 +349,9 @@ class Scorer:
         told = self._catalogue.manifest.get("withdrawn")
         known = self._mirror.number_of
         gone = [known[item_id] for item_id in (told if isinstance(told, list) else []) if item_id in known]
-        if not gone:
+        if not gone and not self._availability.limits:
             return None
-        withdrawn = np.zeros(room, np.bool_)
+        withdrawn = self._availability.denied(known, room)
         withdrawn[gone] = True
         return withdrawn
 
@@ -292,7 +363,7 @@ class Scorer:
         return Ranker(
             self._features,
             self._list_rules.preset,
-            k=self._list_rules.top_k + spare,
+            k=self._list_rules.width + spare,
             exclude_other_views=self._list_rules.exclude_other_views,
             history_length=self._rules.history_length,
             co_limit=self._rules.co_purchase_limit,
@@ -308,7 +379,7 @@ class Scorer:
             self._features,
             attributes_by_number(self._catalogue, self._number_of_row, room),
             learned.preset,
-            k=self._list_rules.top_k,
+            k=self._list_rules.width,
             exclude_other_views=self._list_rules.exclude_other_views,
             history_length=self._rules.history_length,
             co_limit=self._rules.co_purchase_limit,

@@ -34,6 +34,18 @@ class Query:
     trendiness: npt.NDArray[np.float64]
     percentile: npt.NDArray[np.float64]
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Query:
+        """Return the purchases of these rows only."""
+        return Query(
+            self.item[rows],
+            self.history[rows],
+            self.history_ms[rows],
+            self.at_ms[rows],
+            self.stores[rows],
+            self.trendiness[rows],
+            self.percentile[rows],
+        )
+
     @property
     def size(self) -> int:
         """B, the number of purchases."""

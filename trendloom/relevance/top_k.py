@@ -26,6 +26,16 @@ class TopK:
     #: the preset that made them, where it is not the one that was asked for or there are two
     preset: str = ""
 
+    def first(self, k: int) -> TopK:
+        """Return the first ``k`` places of every list."""
+        if self.items.shape[1] <= k:
+            return self
+        return TopK(self.items[:, :k], self.scores[:, :k], self.parts[:, :k], self.part_names)
+
+    def put(self, rows: npt.NDArray[np.int64], others: TopK) -> None:
+        """Replace the lists of these rows (R,) by ``others`` (R, k), which have as many places."""
+        self.items[rows], self.scores[rows], self.parts[rows] = others.items, others.scores, others.parts
+
     def without(self, gone: npt.NDArray[np.bool_], k: int) -> TopK:
         """Return the lists without the items (by number) that are ``gone`` (N,), cut to ``k``.
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import isolation
-from benchmarks.isolation import Piece, agreement, cut, read_pieces
+from benchmarks.isolation import Piece, agreement, cut, gain, read_pieces, same_labels
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:
@@ -34,10 +34,21 @@ def test_neighbours_of_the_same_photo_do_not_count() -> None:
     # six photos with both labels each: those of one label are equal
     pieces = [Piece(f"{photo:04d}", label, (0, 0, 9, 9)) for photo in range(6) for label in (1, 2)]
     by_label = np.array([[1.0, 0.0], [0.0, 1.0]] * 6, np.float32)
-    assert agreement(by_label, pieces) == {"nearest": 1.0, "at_5": 1.0, "at_5_macro": 1.0}
+    assert agreement(same_labels(by_label, pieces), pieces) == {"nearest": 1.0, "at_5": 1.0, "at_5_macro": 1.0}
     # those of one photo are equal, and the photos are nothing to each other: labels are chance
     by_photo = np.eye(6, dtype=np.float32).repeat(2, axis=0)
-    assert agreement(by_photo, pieces)["at_5"] < 1.0
+    assert agreement(same_labels(by_photo, pieces), pieces)["at_5"] < 1.0
+
+
+def test_a_gain_is_sure_where_every_photo_gains_and_nothing_where_none_does() -> None:
+    pieces = [Piece(f"{photo:04d}", 1, (0, 0, 9, 9)) for photo in range(8) for _ in range(photo % 3 + 1)]
+    none, every = np.zeros((len(pieces), 5), np.bool_), np.ones((len(pieces), 5), np.bool_)
+    assert gain(every, none, pieces) == {"nearest": [1.0, 1.0, 1.0], "at_5": [1.0, 1.0, 1.0]}
+    assert gain(every, every, pieces) == {"nearest": [0.0, 0.0, 0.0], "at_5": [0.0, 0.0, 0.0]}
+    half = none.copy()
+    half[::2] = True
+    mean, low, high = gain(half, none, pieces)["at_5"]
+    assert low < mean < high
 
 
 def test_what_is_masked_is_white() -> None:

@@ -9,9 +9,9 @@ import pytest
 from launch.catalogue_watch import CatalogueWatch
 from trendloom.catalogue.build import BuildOptions, build_catalogue
 from trendloom.catalogue.changing import remove_items
+from trendloom.catalogue.columns import Columns
 from trendloom.catalogue.directory import load_catalogue
 from trendloom.catalogue.garment import Catalogue
-from trendloom.catalogue.table import Columns
 from trendloom.errors import CatalogueError
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tests.unit.trendloom.catalogue.wardrobe import SeededEmbedder
 from trendloom.catalogue.build import BuildOptions, build_catalogue
-from trendloom.catalogue.table import Columns
+from trendloom.catalogue.columns import Columns
 
 OPTIONS = BuildOptions(neighbours=6, lowest=4, photo_dims=12)
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.unit.trendloom.catalogue.wardrobe import COLUMNS, TYPES, SeededEmbedder, Wardrobe
 from trendloom.catalogue.build import BuildOptions, build_catalogue
+from trendloom.catalogue.columns import map_columns
 from trendloom.catalogue.directory import load_catalogue
 from trendloom.catalogue.garment import GENDERS
-from trendloom.catalogue.table import map_columns
 from trendloom.errors import CatalogueError
 
 

@@ -10,10 +10,10 @@ from PIL import Image
 from tests.unit.trendloom.catalogue.wardrobe import COLUMNS, SeededEmbedder, Wardrobe, draw
 from trendloom.catalogue.build import BuildOptions, build_catalogue
 from trendloom.catalogue.changing import add_items, remove_items
+from trendloom.catalogue.columns import Columns
 from trendloom.catalogue.directory import load_catalogue
 from trendloom.catalogue.garment import Catalogue
 from trendloom.catalogue.neighbours import find_item_extremes
-from trendloom.catalogue.table import Columns
 from trendloom.errors import CatalogueError
 
 OPTIONS = BuildOptions(neighbours=5, lowest=3, photo_dims=12)

@@ -7,9 +7,9 @@ from PIL import Image
 
 from tests.unit.trendloom.catalogue.wardrobe import COLUMNS, SeededEmbedder, Wardrobe
 from trendloom.catalogue.build import BuildOptions, build_catalogue
+from trendloom.catalogue.columns import Columns
 from trendloom.catalogue.directory import load_catalogue
 from trendloom.catalogue.duplicates import find_duplicates
-from trendloom.catalogue.table import Columns
 
 OPTIONS = BuildOptions(neighbours=3, lowest=2, photo_dims=6)
 

@@ -12,9 +12,9 @@ import pytest
 from tests.unit.trendloom.catalogue.hostile import hostile_files, write_hostile
 from tests.unit.trendloom.catalogue.wardrobe import SeededEmbedder
 from trendloom.catalogue.build import BuildOptions, build_catalogue
+from trendloom.catalogue.columns import Columns
 from trendloom.catalogue.directory import load_catalogue
 from trendloom.catalogue.photos import UnusablePhoto, decode_bytes
-from trendloom.catalogue.table import Columns
 
 OPTIONS = BuildOptions(neighbours=4, lowest=2, photo_dims=6)
 #: What decoding one photo after the other may add to the memory of a process, in MB: a few large decoded photos.

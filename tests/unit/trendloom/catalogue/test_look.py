@@ -63,7 +63,7 @@ def test_what_is_isolated_is_looked_at(wardrobe: Wardrobe, tmp_path: Path) -> No
 
 def test_a_mix_with_colours_comes_to_its_own_row(wardrobe: Wardrobe, tmp_path: Path) -> None:
     from trendloom.catalogue.build import build_catalogue
-    from trendloom.catalogue.table import Columns
+    from trendloom.catalogue.columns import Columns
 
     embedder = GarmentEmbedder([SeededEmbedder()], colours=True, flips=False)
     columns = Columns(item_id="sku", category="type")

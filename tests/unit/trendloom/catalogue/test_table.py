@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from trendloom.catalogue.columns import MEANINGS, PRESETS, Columns, map_columns
 from trendloom.catalogue.garment import GENDERS
-from trendloom.catalogue.table import MEANINGS, PRESETS, Columns, gender_code, map_columns, read_items, slug
+from trendloom.catalogue.table import gender_code, read_items, slug
 from trendloom.errors import CatalogueError
 
 ROWS = [

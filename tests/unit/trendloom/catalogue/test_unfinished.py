@@ -13,7 +13,7 @@ from tests.unit.trendloom.catalogue.killed_build import OPTIONS
 from tests.unit.trendloom.catalogue.wardrobe import SeededEmbedder
 from trendloom.catalogue import unfinished
 from trendloom.catalogue.build import BuildReport, build_catalogue
-from trendloom.catalogue.table import Columns
+from trendloom.catalogue.columns import Columns
 from trendloom.catalogue.unfinished import CHUNK_PHOTOS, SeenPhoto, Unfinished
 from trendloom.errors import CatalogueError
 
@@ -50,7 +50,7 @@ def test_a_killed_build_continues_and_its_catalogue_is_the_same_byte_for_byte(ph
     whole = build(photos, tmp_path / "whole", SeededEmbedder())
     out = tmp_path / "killed"
     doomed = [sys.executable, "-m", "tests.unit.trendloom.catalogue.killed_build", str(photos), str(out)]
-    killed = subprocess.run([*doomed, "30"], check=False, timeout=50)
+    killed = subprocess.run([*doomed, "60"], check=False, timeout=50)
     assert killed.returncode == -signal.SIGKILL
     assert not out.exists()
     kept = sorted(path.name for path in (tmp_path / ".killed.unfinished").glob("chunk-*"))
@@ -58,7 +58,7 @@ def test_a_killed_build_continues_and_its_catalogue_is_the_same_byte_for_byte(ph
     embedder = SeededEmbedder()
     report = build(photos, out, embedder)
     assert report.resumed == CHUNK_PHOTOS
-    assert sum(embedder.batches) == -(-(PHOTOS - CHUNK_PHOTOS) // 8) * 8  # the others, in batches of eight
+    assert sum(embedder.batches) == -(-(PHOTOS - CHUNK_PHOTOS) // 4) * 4  # the others, in batches of four
     assert report.fingerprint == whole.fingerprint
     assert contents(out) == contents(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["killed", "whole"]
@@ -83,7 +83,7 @@ def test_a_photo_that_was_changed_meanwhile_is_looked_at_anew(tmp_path: Path, mo
     (folder / "04.png").rename(folder / "04 again.png")
     embedder = SeededEmbedder()
     report = build(folder, tmp_path / "out", embedder)
-    assert report.resumed == 16
+    assert report.resumed == 20
     assert len(embedder.batches) == 2  # that of the changed photo, and the last; a new name is no new photo
     fresh = build(folder, tmp_path / "fresh", SeededEmbedder())
     assert report.fingerprint == fresh.fingerprint

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from trendloom.catalogue.build import BuildOptions, BuildReport, Progress, build_catalogue
-from trendloom.catalogue.table import Columns
+from trendloom.catalogue.build import BuildOptions, BuildReport, build_catalogue
+from trendloom.catalogue.columns import Columns
+from trendloom.catalogue.looking import Progress
 
 COLUMNS = Columns(
     item_id="sku",

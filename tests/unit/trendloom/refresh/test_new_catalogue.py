@@ -103,6 +103,28 @@ def test_an_item_that_was_never_sold_is_listed_beside_its_photos_neighbour(
     asyncio.run(check())
 
 
+@WAYS
+def test_in_a_busy_shop_a_place_for_new_items_lists_one_that_was_never_sold(compiled: bool) -> None:
+    """Everything else has been sold often together: without the place, nobody is shown a new item."""
+    log = sold(made_log(400))
+
+    async def seen_of(new_items: int) -> list[bool]:
+        refresher = await opened(InProcessStore(), catalogue=FEW, compiled=compiled, new_items=new_items)
+        await lists_of(refresher, log, 0)
+        await refresher.take(CATALOGUE)
+        found = []
+        for place, row in enumerate(range(LESS, len(CATALOGUE))):
+            beside = next(int(other) for other in CATALOGUE.neighbours[row] if 0 <= other < LESS)
+            (each,) = await lists_of(refresher, [one(900 + place, f"c{place}", beside)], 500 + place)
+            new = {CATALOGUE.item_ids[number] for number in range(LESS, len(CATALOGUE))}
+            found.append(bool(new & {entry["item_id"] for entry in each.told["entries"]}))
+        return found
+
+    without, kept = asyncio.run(seen_of(0)), asyncio.run(seen_of(1))
+    assert not any(without)
+    assert all(kept)
+
+
 def test_a_batch_that_is_under_way_is_listed_from_one_catalogue_only() -> None:
     async def check() -> None:
         refresher = await opened(InProcessStore(), catalogue=FEW)
