@@ -54,7 +54,8 @@ class Examples:
     def __init__(self, rng: np.random.Generator, *, patience: int = 4_000, kept: float = 0.3) -> None:
         self._rng = rng
         self._patience = patience
-        self._kept = kept
+        #: the share of candidates that were not bought which stays, from now on
+        self.kept = kept
         self._waiting: deque[_Waiting] = deque()
         self._sequence = 0
         self._day = -1
@@ -81,6 +82,10 @@ class Examples:
         while self._waiting:
             self._finish(self._waiting.popleft())
 
+    def drop(self) -> None:
+        """Forget the examples that are finished."""
+        self._done.clear()
+
     def table(self, *, most: int | None = None) -> Table:
         """Return the examples that are finished, about the latest ``most`` of them."""
         count = 0
@@ -104,7 +109,7 @@ class Examples:
             hit = np.isin(described.item[part], later)
             if not hit.any():
                 continue
-            stays = hit | (self._rng.random(hit.size) < self._kept)
+            stays = hit | (self._rng.random(hit.size) < self.kept)
             signals.append(described.signals[part][stays])
             bought.append(hit[stays].astype(np.int8))
             sizes.append(int(stays.sum()))

@@ -9,7 +9,7 @@ pytest.importorskip("numba", reason="the extra fast is not installed")
 
 from small_log import small_catalogue, small_ground
 
-from evaluation.contestant import Ground, Purchases
+from evaluation.contestant import Purchases
 from evaluation.contestants.learned import Learned
 from evaluation.contestants.popularity import Popularity
 from evaluation.prequential import run
@@ -52,10 +52,6 @@ def couples(days: int = 4) -> Purchases:
     return Purchases.of(*np.array(rows, np.int64).T)
 
 
-def ground(seed: int = 1) -> Ground:
-    return small_ground(seed=seed)
-
-
 def test_trees_ask_what_matters_and_no_signal_that_is_left_out() -> None:
     grows()
     grown = grow(table(300), SMALL)
@@ -86,8 +82,9 @@ def test_too_few_examples_and_a_missing_extra_say_what_to_do(monkeypatch: pytest
 
 def test_a_log_becomes_trees_that_find_the_couples() -> None:
     grows()
-    purchases, told = couples(), []
-    grown = train(purchases, ground(), SMALL, progress=told.append)
+    purchases = couples()
+    told: list[int] = []
+    grown = train(purchases, small_ground(), SMALL, progress=told.append)
     assert told[-1] == len(purchases)
     assert grown.examples > 100
     assert grown.ndcg_held_out > 0.6
@@ -95,7 +92,7 @@ def test_a_log_becomes_trees_that_find_the_couples() -> None:
 
 def test_an_evaluation_grows_trees_before_each_day_and_they_are_asked() -> None:
     grows()
-    purchases, shop = couples(), ground()
+    purchases, shop = couples(), small_ground()
     learned = Learned("learned", shop, baskets=Popularity("baskets", shop), growth=SMALL)
     questions = ask(purchases, from_ms=18_522 * DAY_MS)
     judged = run(purchases, questions, shop, [learned, Popularity("popularity", shop)], batch=10)
@@ -105,7 +102,7 @@ def test_an_evaluation_grows_trees_before_each_day_and_they_are_asked() -> None:
 
 
 def test_lists_never_hold_what_was_bought_that_day_and_learning_may_come_late() -> None:
-    purchases, shop = couples(2), ground()
+    purchases, shop = couples(2), small_ground()
     learned = Learned("learned", shop, baskets=Popularity("baskets", shop))
     first, second = purchases.part(slice(0, 50)), purchases.part(slice(50, 100))
     for batch in (first, second):
