@@ -302,6 +302,7 @@ class ListsSettings(_Group):
     linear_above_ms: float = Field(
         2_000.0,
         ge=0,
+        le=3_600_000,
         description="Preset learned: when the newest purchase of a batch has waited longer than this, its lists are "
         "made by the linear form (preset balanced), and say so. Default: two seconds, then catching up matters more.",
     )

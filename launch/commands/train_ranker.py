@@ -75,4 +75,4 @@ def ranker(
         f"{out}: {grown.forest.n_trees} trees from {grown.examples:,} examples ({grown.rows:,} candidates); "
         f"NDCG@10 among the candidates of customers held out: {grown.ndcg_held_out:.3f}"
     )
-    typer.echo(f"Use it: trendloom worker --set lists.preset=learned --set lists.ranker={out}")
+    typer.echo(f"A worker lists by them with the settings lists.preset = learned and lists.ranker = {out}.")
