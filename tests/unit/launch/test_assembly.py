@@ -23,5 +23,5 @@ def test_weights_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPat
 def test_an_unknown_part_and_an_unknown_preset_are_named() -> None:
     with pytest.raises(SettingsError, match=r"colour.*Action: use some of"):
         list_rules(load_settings(None, {"lists.weights": {"colour": 1.0}}).settings)
-    with pytest.raises(SettingsError, match=r"no preset 'best'.*balanced, paper"):
+    with pytest.raises(SettingsError, match=r"no preset 'best'.*balanced, learned, paper"):
         list_rules(load_settings(None, {"lists.preset": "best"}).settings)
