@@ -39,7 +39,7 @@ def _ms(day: str) -> int:
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def measure(catalogue: Catalogue, log: PurchaseLog, preset: str, places: int, new_below: int) -> dict[str, Any]:
+def measure(catalogue: Catalogue, log: PurchaseLog, preset: str, places: int, new_item_limit: int) -> dict[str, Any]:
     """Return the figures of one preset with so many places."""
     numbers = dict(catalogue.row_of)
     code = np.array([numbers.setdefault(item_id, len(numbers)) for item_id in log.items], np.int64)
@@ -53,7 +53,7 @@ def measure(catalogue: Catalogue, log: PurchaseLog, preset: str, places: int, ne
         nonlocal with_one, lists
         if places:
             top = with_newcomers(
-                top, query, loop.features, loop.dynamics.purchases, places=places, sold_fewer_than=new_below
+                top, query, loop.features, loop.dynamics.purchases, places=places, sold_fewer_than=new_item_limit
             )
         cold = (top.items >= 0) & (loop.dynamics.purchases[np.maximum(top.items, 0)] == 0)
         cold &= query.at_ms[:, None] >= scored_from
@@ -102,9 +102,14 @@ def main() -> None:
         "presets": {},
     }
     for preset, choices in (("balanced", ((0, 1), (1, 1), (2, 1), (1, 5))), ("paper", ((0, 1), (1, 1)))):
-        for places, new_below in choices:
-            name = f"{places} places, new below {new_below}" if places else "no places"
-            told["presets"].setdefault(preset, {})[name] = measure(catalogue, log, preset, places, new_below)
+        for places, new_item_limit in choices:
+            kept = f"{places} {'place' if places == 1 else 'places'}, new below {new_item_limit}"
+            name = kept if places else "no places"
+                f"{places} {'place' if places == 1 else 'places'}, new below {new_item_limit}"
+                if places
+                else "no places"
+            )
+            told["presets"].setdefault(preset, {})[name] = measure(catalogue, log, preset, places, new_item_limit)
             print(preset, name, told["presets"][preset][name], flush=True)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

@@ -314,7 +314,7 @@ class ListsSettings(_Group):
         description="At least so many places of each list for new items that look like what was just bought. Default: "
         "0, a new item has to win its place; docs/relevance.md tells what a place costs.",
     )
-    new_below: int = Field(
+    new_item_limit: int = Field(
         1,
         ge=1,
         le=1_000,

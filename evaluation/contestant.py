@@ -115,7 +115,7 @@ class Customers:
     >>> known.after(Purchases.of([4, 5], [8, 9], [2_000, 2_000])).item.tolist()
     [[8, 7], [9, -1]]
     >>> known.before(np.array([4, 5])).item.tolist()
-    [[7, -1], [-1, -1]]
+    [[7], [-1]]
     """
 
     def __init__(self, length: int = 64) -> None:

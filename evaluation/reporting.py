@@ -100,13 +100,18 @@ def _told(watch: Watcher, seed: int, size: int, done: int) -> None:
 
 def _contestants(names: Sequence[str], ground: Ground, open_models: ExitStack, *, frozen: bool) -> list[Contestant]:
     made: list[Contestant] = []
+
+    def built(name: str) -> Contestant:
+        one = build(name, ground)
+        close = getattr(one, "close", None)
+        if close is not None:
+            open_models.callback(close)
+        return one
+
     for name in names:
-        for label in (name, name + FROZEN) if frozen and CONTESTANTS[name].live else (name,):
-            one = build(name, ground)
-            close = getattr(one, "close", None)
-            if close is not None:
-                open_models.callback(close)
-            made.append(one if label == name else Frozen(one, label))
+        made.append(built(name))
+        if frozen and CONTESTANTS[name].live:
+            made.append(Frozen(built(name), name + FROZEN))
     return made
 
 

@@ -21,6 +21,7 @@ from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.catalogue.garment import Catalogue
 from trendloom.errors import MissingExtra, SettingsError
 from trendloom.refresh import LearnedRules, ListRules, Refresher
+from trendloom.refresh.availability import read_availability
 from trendloom.relevance.arrangement import Arrangement
 from trendloom.relevance.presets import PRESETS
 from trendloom.state.on_redis import RedisStore, connect
@@ -93,7 +94,7 @@ def list_rules(settings: Settings) -> ListRules:
         ),
         changing_availability=bool(lists.availability_file),
         new_items=lists.new_items,
-        new_below=lists.new_below,
+        new_item_limit=lists.new_item_limit,
         learned=learned,
     )
 
@@ -154,7 +155,10 @@ async def seed_initial_popularity(settings: Settings, counts: Mapping[str, float
 async def open_refresher(
     settings: Settings, store: RedisStore, catalogue: Catalogue, *, compiled: bool = False
 ) -> Refresher:
-    """Return a refresher with its items read from the store; ``compiled`` lists need :func:`can_compile`."""
+    """Return a refresher with its items read from the store; ``compiled`` lists need :func:`can_compile`.
+
+    Raises CatalogueError for an availability file that cannot be used.
+    """
     refresher = Refresher(
         store,
         catalogue,
@@ -167,6 +171,8 @@ async def open_refresher(
         compiled=compiled,
     )
     await refresher.open(clock_ms())
+    if settings.lists.availability_file:
+        await refresher.allow(read_availability(Path(settings.lists.availability_file)))
     return refresher
 
 

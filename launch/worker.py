@@ -82,7 +82,6 @@ async def serve(settings: Settings) -> None:
                 refresher.allow,
                 every_s=settings.lists.availability_look_every_s,
             )
-            await available.look()  # before the first list
             beside.append(available.run())
         ranker = _watched_ranker(settings, refresher)
         if ranker is not None:

@@ -21,7 +21,7 @@ from trendloom.events import SCHEMA_VERSION, PurchaseRecord, decode_purchases
 from trendloom.refresh.refresher import Applied, Refresher
 from trendloom.refresh.scorer import ListRules
 from trendloom.relevance.presets import Preset
-from trendloom.state.columns import Arrivals, Span
+from trendloom.state.columns import Arrivals
 from trendloom.state.in_process import InProcessStore
 from trendloom.state.rules import StateRules
 from trendloom.state.store import Partition
@@ -54,7 +54,7 @@ class Live:
             raise InputError(f"Model {name!r} needs to know the items. Action: name a catalogue, or leave it out.")
         self.name = name
         self._ground = ground
-        self._runner = asyncio.Runner()
+        self._loop = asyncio.new_event_loop()  # a Runner writes out each result when it restores its signal handler
         self._partition = Partition("purchases", 0)
         self._offset = 0
         self._waiting: deque[_Underway] = deque()
@@ -71,7 +71,7 @@ class Live:
             monotonic=lambda: 0.0,  # snapshots are due after so many purchases, whatever this machine is doing
             compiled=compiled,
         )
-        self._runner.run(self._open(store, state_rules))
+        self._loop.run_until_complete(self._open(store, state_rules))
 
     async def _open(self, store: InProcessStore, rules: StateRules) -> None:
         await store.open(rules, 0)
@@ -81,18 +81,18 @@ class Live:
 
     def close(self) -> None:
         """Let go of the event loop."""
-        self._runner.close()
+        self._loop.close()
 
     def after(self, batch: Purchases, k: int) -> Ints:
         """Write the purchases as a worker would and return their lists, from the items as they were learnt."""
-        applied = self._runner.run(self._begin(batch))
+        applied = self._loop.run_until_complete(self._begin(batch))
         self._waiting.append(_Underway(self._keys(batch), [applied]))
         return self._refresher.score(applied).items[:, :k].astype(np.int64)
 
     def before(self, customer: Ints, at_ms: Ints, k: int) -> Ints:
         """Return what the live path shows customers who come back, or come for the first time."""
         names = [self._name_of(one) for one in customer.tolist()]
-        top = self._runner.run(self._refresher.next_baskets(names, at_ms, k=k))
+        top = self._loop.run_until_complete(self._refresher.next_baskets(names, at_ms, k=k))
         return top.items.astype(np.int64)
 
     def _name_of(self, customer: int) -> str:
@@ -109,7 +109,7 @@ class Live:
             asked = np.isin(keys, first.keys)
             underway = first.applied
         if not asked.all():
-            underway.append(self._runner.run(self._begin(batch.part(~asked))))
+            underway.append(self._loop.run_until_complete(self._begin(batch.part(~asked))))
         for applied in underway:
             self._refresher.settle(applied)
 
@@ -126,10 +126,12 @@ class Live:
         numbers = await self._refresher.number([record.item_id for record in records])
         offsets = range(self._offset, self._offset + len(records))
         self._offset += len(records)
-        span = Span(self._partition, offsets.start, offsets.stop - 1, len(records))
-        applied = await self._refresher.begin(Arrivals(offsets, records, numbers, [span]))
-        await applied.written()
-        return applied
+        return await self._refresher.apply(
+            self._partition,
+            Arrivals(offsets, records, numbers),
+            first_offset=offsets.start,
+            last_offset=offsets.stop - 1,
+        )
 
     def _encoded(self, batch: Purchases) -> list[bytes]:
         """Return the records that a replay would send."""

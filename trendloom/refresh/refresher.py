@@ -20,6 +20,7 @@ from trendloom.catalogue.garment import Catalogue
 from trendloom.errors import CatalogueError, InputError, StateLost
 from trendloom.refresh.availability import Availability
 from trendloom.refresh.lists import encode_lists
+from trendloom.refresh.progress import Progress
 from trendloom.refresh.scorer import ListRules, Scorer
 from trendloom.relevance.top_k import TopK
 from trendloom.state.columns import Arrival, Arrivals, Listings, Span
@@ -93,9 +94,7 @@ class Refresher:
         self._followed_at_s = monotonic()
         self.mirror = Mirror(state_rules, capacity=max(1024, 2 * len(catalogue)), compiled=compiled)
         self.epoch = -1
-        self._applied: dict[Partition, int] = {}
-        self._unforgotten: dict[Partition, list[int]] = {}
-        self._committed: dict[Partition, int] = {}
+        self._progress = Progress()
         self._doubtful = False
         #: Held while lists are made beside the event loop, and by whoever changes what they are made from.
         self._items = asyncio.Lock()
@@ -189,19 +188,17 @@ class Refresher:
         What is journaled may not have its list yet; None if nothing is.
         """
         before = await self._store.read(partition, [], journal=True)
-        self._applied[partition] = before.fence
-        self._unforgotten[partition] = await self._store.journaled(partition)
-        self._committed.pop(partition, None)
+        journaled = await self._store.journaled(partition)
+        self._progress.take_up(partition, applied=before.fence, journaled=journaled)
         return before.fence, min(before.journal, default=None)
 
     def revoked(self, partition: Partition) -> None:
         """Let go of a partition."""
-        for known in (self._applied, self._unforgotten, self._committed):
-            known.pop(partition, None)
+        self._progress.let_go(partition)
 
     def committed(self, partition: Partition, offset: int) -> None:
         """Note that everything up to ``offset`` is committed: its journals are dropped with the next write."""
-        self._committed[partition] = offset
+        self._progress.committed(partition, offset)
 
     async def number(self, item_ids: list[str]) -> Ints:
         """Return the numbers (I,) of item ids; unknown ones are numbered; -1 where the state has no more room."""
@@ -282,7 +279,7 @@ class Refresher:
         applied = Applied(batch, [prepared.change.items], self._listings(prepared, batch), prepared.tally)
 
         async def write() -> bool:
-            forgetting = [part._replace(forget=self._done(part.partition)) for part in parts]
+            forgetting = [part._replace(forget=self._progress.forgettable(part.partition)) for part in parts]
             outcome = await self._store.write_joined(forgetting, prepared.change, worker=self._worker)
             if outcome is Outcome.EPOCH_MOVED:
                 raise StateLost(STATE_LOST)
@@ -290,7 +287,7 @@ class Refresher:
                 self._doubtful = True  # as for a batch of one partition that is refused
                 return await self._write_apart(applied)
             for part in forgetting:
-                self._remember(part)
+                self._progress.written(part)
             if self._doubtful:
                 await self._hear_of_journals(part.partition for part in parts)
             return False
@@ -339,10 +336,10 @@ class Refresher:
                 prepared = self._prepare(before, batch)
                 if self._changes_nothing(prepared, before):
                     break
-            change, forget = prepared.change, self._done(partition)
+            change, forget = prepared.change, self._progress.forgettable(partition)
             outcome = await self._store.write(partition, change, worker=self._worker, forget=forget)
             if outcome is Outcome.APPLIED:
-                self._remember(Part(partition, change.expected_fence, change.fence, change.journal, forget))
+                self._progress.written(Part(partition, change.expected_fence, change.fence, change.journal, forget))
                 break
             if outcome is Outcome.EPOCH_MOVED:
                 raise StateLost(STATE_LOST)
@@ -351,7 +348,7 @@ class Refresher:
             raise RuntimeError(msg)
         if self._doubtful:
             await self._hear_of_journals([partition])
-        self._applied[partition] = prepared.change.fence
+        self._progress.advance(partition, prepared.change.fence)
         return prepared, attempt > 0
 
     def score(self, applied: Applied) -> TopK:
@@ -400,20 +397,9 @@ class Refresher:
         return known.number, trend, self._scorer.top_k(question)
 
     async def next_baskets(self, customer_ids: Sequence[str], at_ms: Ints, *, k: int) -> TopK:
-        """Return what customers (B,) may want who come back at ``at_ms`` (B,), before they buy; nothing is changed.
-
-        Customers whom the state does not know get what is popular.
-        """
+        """Return the lists of customers (B,) who come at ``at_ms`` (B,), before they buy; they need not be known."""
         tails = [Customer.unpack(await self._store.customer(one)).tail for one in customer_ids]
-        nothing = np.zeros(len(tails))
-        question = self._scorer.question(
-            padded_entries(tails, self._rules.history_length),
-            np.full(len(tails), -1, np.int64),
-            at_ms,
-            trendiness=nothing,
-            percentile=nothing,
-        )
-        return self._scorer.next_baskets(question, k)
+        return self._scorer.next_baskets(tails, at_ms, k)
 
     def settle(self, applied: Applied) -> None:
         """Let the worker's copy of the items catch up with a batch that is written and scored."""
@@ -449,7 +435,7 @@ class Refresher:
     async def _read(self, span: Span, names: list[str], *, journal: bool = False) -> Before:
         """Read what a batch of one partition needs; with the journal if a part of it may have been applied before."""
         partition = span.partition
-        again = journal or span.first_offset <= self._applied.get(partition, -1)
+        again = journal or span.first_offset <= self._progress.applied(partition)
         before = await self._store.read(partition, names, journal=again)
         self._check(before.epoch, partition, before.fence)
         if not again and span.first_offset <= before.fence:
@@ -459,10 +445,9 @@ class Refresher:
     async def _read_joined(self, batch: Arrivals) -> Seen | None:
         """Read what a batch of several partitions needs; None where its parts have to be taken one by one."""
         spans = batch.spans
-        applied = self._applied
         if self._fold_joined is None or not len(batch):
             return None
-        if any(span.first_offset <= applied.get(span.partition, -1) for span in spans):
+        if any(span.first_offset <= self._progress.applied(span.partition) for span in spans):
             return None
         seen = await self._store.read_joined([span.partition for span in spans], batch.names)
         for span, fence in zip(spans, seen.fences, strict=True):
@@ -475,12 +460,7 @@ class Refresher:
         """Raise StateLost where the state is another one, or has lost what was applied to it."""
         if epoch != self.epoch:
             raise StateLost(STATE_LOST)
-        if fence < self._applied.get(partition, -1):
-            msg = (
-                f"{partition.topic}-{partition.partition}: the store's fence fell from {self._applied[partition]} to "
-                f"{fence}: it lost its latest changes. Action: start the worker again; it reads the log from there."
-            )
-            raise StateLost(msg)
+        self._progress.check(partition, fence)
 
     def _prepare(self, before: Before, batch: Arrivals) -> Prepared:
         return self._fold(
@@ -500,23 +480,9 @@ class Refresher:
         """Return whether all of a batch was applied before."""
         return not len(prepared.change.customers) and prepared.change.fence == before.fence
 
-    def _done(self, partition: Partition) -> list[int]:
-        """Return the last offsets of a partition's batches that are committed, and journaled still."""
-        committed = self._committed.get(partition, -1)
-        return [offset for offset in self._unforgotten.get(partition, []) if offset <= committed]
-
-    def _remember(self, part: Part) -> None:
-        """Note what was written of a partition."""
-        forgotten = set(part.forget)
-        kept = [offset for offset in self._unforgotten.get(part.partition, []) if offset not in forgotten]
-        if part.journal.size:
-            kept.append(part.fence)
-        self._unforgotten[part.partition] = kept
-        self._applied[part.partition] = part.fence
-
     async def _hear_of_journals(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:
-            self._unforgotten[partition] = await self._store.journaled(partition)
+            self._progress.journaled(partition, await self._store.journaled(partition))
 
     async def _follow(self) -> None:
         now_s = self._monotonic()

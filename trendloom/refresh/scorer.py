@@ -28,6 +28,7 @@ from trendloom.relevance.standing import Standing
 from trendloom.relevance.top_k import TopK
 from trendloom.relevance.transitions import Transitions
 from trendloom.state.columns import Listings
+from trendloom.state.customer import padded_entries
 from trendloom.state.mirror import Mirror
 from trendloom.state.rules import LANDMARK_MS, StateRules
 
@@ -78,7 +79,7 @@ class ListRules:
     changing_availability: bool = False
     #: At least so many places are for items of which fewer than so many were bought, as far as neighbours are.
     new_items: int = 0
-    new_below: int = 1
+    new_item_limit: int = 1
     learned: LearnedRules | None = None
 
     @property
@@ -136,6 +137,7 @@ class Scorer:
         self._forest = None if list_rules.learned is None else list_rules.learned.forest
         self._features: ItemFeatures
         self._availability = EVERYTHING
+        self._named = 0
         self._withdrawn: npt.NDArray[np.bool_] | None = None
         self._dynamics: ItemDynamics
         mirror.on_pairs = self._learn
@@ -205,7 +207,7 @@ class Scorer:
                 self._features,
                 self._dynamics.purchases,
                 places=rules.new_items,
-                sold_fewer_than=rules.new_below,
+                sold_fewer_than=rules.new_item_limit,
                 visual_weight=rules.preset.weights.get("visual", 0.0),
                 exclude_other_views=rules.exclude_other_views,
                 withdrawn=self._withdrawn,
@@ -215,6 +217,8 @@ class Scorer:
     def _best(self, query: Query, *, by_trees: bool) -> TopK:
         """Return the top-k of each purchase."""
         rules = self._list_rules
+        if self._availability.limits and self._named != len(self._mirror.ids):
+            self._withdrawn = self._find_withdrawn(self._features.size)  # an item that it names may be known by now
         if by_trees and self._learned is not None and self._forest is not None:
             top = self._learned.rank(query, self._dynamics, self.stand(), self._forest, self._withdrawn)
         elif self._ranker is None:
@@ -239,8 +243,11 @@ class Scorer:
             standing=self.stand(),
         )
 
-    def next_baskets(self, query: Query, k: int) -> TopK:
-        """Return the top-k of customers who have bought nothing yet that day."""
+    def next_baskets(self, tails: list[bytes], at_ms: Ints, k: int) -> TopK:
+        """Return the top-k of customers, by their packed histories (B,), who have bought nothing yet that day."""
+        nothing, nobody = np.zeros(len(tails)), np.full(len(tails), -1, np.int64)
+        entries = padded_entries(tails, self._rules.history_length)
+        query = self.question(entries, nobody, at_ms, trendiness=nothing, percentile=nothing)
         eligible = None if self._withdrawn is None else ~self._withdrawn
         return next_baskets(query, self._features, self._dynamics, self.stand(), k=k, eligible=eligible)
 
@@ -351,6 +358,7 @@ class Scorer:
         gone = [known[item_id] for item_id in (told if isinstance(told, list) else []) if item_id in known]
         if not gone and not self._availability.limits:
             return None
+        self._named = len(self._mirror.ids)
         withdrawn = self._availability.denied(known, room)
         withdrawn[gone] = True
         return withdrawn

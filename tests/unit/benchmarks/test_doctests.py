@@ -7,6 +7,7 @@ import pytest
 
 WITH_EXAMPLES = [
     "freshness",
+    "list_rules_plot",
     "per_pair_loop",
     "photo_retrieval",
     "plots",

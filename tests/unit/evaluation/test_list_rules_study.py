@@ -59,5 +59,4 @@ def test_a_log_becomes_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert set(RULES) < set(report["lists"])
     lists = report["lists"]
     assert lists["at most 1 of a product"]["hit_at_10"] <= 1.0
-    assert lists["diversity 1"]["likeness"] < lists["no rule"]["likeness"]
     assert lists["at most 2 of a type"]["types"] >= lists["no rule"]["types"] - 0.5

@@ -96,17 +96,22 @@ def test_where_few_may_be_listed_these_are(compiled: bool) -> None:
 
 
 @WAYS
-def test_an_item_that_is_met_later_is_denied_too(compiled: bool) -> None:
-    stranger = [Purchase.model_validate({**one(n, f"c{n}").model_dump(), "item_id": "stranger"}) for n in range(5)]
-    with_it = [one(50 + n, f"c{n}", 7) for n in range(5)]
+def test_items_that_are_met_later_are_denied_too_one_after_the_other(compiled: bool) -> None:
+    """The first new item makes room for many; those after it only get their numbers."""
+
+    def sold_together(stranger: str, first: int) -> list[Purchase]:
+        with_it = [one(first + n, f"{stranger}-{n}") for n in range(5)]
+        strange = [Purchase.model_validate({**sold.model_dump(), "item_id": stranger}) for sold in with_it]
+        return [*strange, *(one(first + 50 + n, f"{stranger}-{n}", 7) for n in range(5))]
 
     async def check() -> None:
         refresher = await opened(rules(changing=True), compiled=compiled)
-        await refresher.allow(Availability(frozenset({"stranger"})))
-        await lists_of(refresher, [*stranger, *with_it])
-        found = items_of(await lists_of(refresher, [one(99, "ann", 7)], 10))[0]
-        assert found
-        assert "stranger" not in found
+        await refresher.allow(Availability(frozenset({"strange-0", "strange-2"})))
+        for number in range(4):
+            await lists_of(refresher, sold_together(f"strange-{number}", 1000 * number), 10 * number)
+        found = items_of(await lists_of(refresher, [one(9999, "ann", 7)], 40))[0]
+        assert set(found) & {"strange-1", "strange-3"} == {"strange-1", "strange-3"}
+        assert not set(found) & {"strange-0", "strange-2"}
 
     asyncio.run(check())
 
