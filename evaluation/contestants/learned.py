@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.contestant import DAY_MS, Contestant, Ground, Purchases
+from evaluation.contestant import DAY_MS, Ground, Purchases
 from evaluation.contestants.choosing import best_of_pairs
 from evaluation.ranking.growing import LEAST_EXAMPLES, Grown, Growth
 from evaluation.ranking.rehearsal import Rehearsal
@@ -23,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class Learned:
-    """Lists by trees; ``baskets`` answers before a day begins. With a ``forest`` that one is used, and none is grown.
+    """Lists by trees; with a ``forest`` that one is used, and none is grown.
 
     ``without`` names signals that no tree may ask. Raises InputError on a ground without a catalogue.
     """
@@ -33,14 +33,12 @@ class Learned:
         name: str,
         ground: Ground,
         *,
-        baskets: Contestant,
         forest: Forest | None = None,
         growth: Growth | None = None,
         without: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self._customers = ground.customers
-        self._baskets = baskets
         self._forest = forest
         self._given = forest is not None
         self._growth = growth
@@ -63,14 +61,13 @@ class Learned:
         return best_of_pairs(row, described.item, fusion, query.size, k)
 
     def before(self, customer: Ints, at_ms: Ints, k: int) -> Ints:
-        """Return what the rule for next baskets says."""
-        return self._baskets.before(customer, at_ms, k)
+        """Return the lists of the live path for customers who have bought nothing yet that day; no tree is asked."""
+        return self.rehearsal.loop.next_baskets(self._customers.before(customer), at_ms, k)
 
     def learn(self, batch: Purchases) -> None:
         """Make examples of the purchases, then learn them."""
         self._turn(batch)
         self.rehearsal.take(batch, keep=not self._given)
-        self._baskets.learn(batch)
 
     def _turn(self, batch: Purchases) -> None:
         """Grow a forest when a day begins; a batch lies within one day."""

@@ -104,7 +104,7 @@ def _preset(preset: str) -> Factory:
 def _learned(name: str, ground: Ground) -> Contestant:
     from evaluation.contestants.learned import Learned
 
-    return Learned(name, ground, baskets=_repurchase(fill_half_life_s=86_400.0)(name, ground))
+    return Learned(name, ground)
 
 
 def _trained(family: str, *, every_ms: int = DAY_MS) -> Factory:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from evaluation.contestant import DAY_MS, Histories
 from evaluation.light_loop import LoopRules
 from trendloom.bounded_counts import BoundedCounts
+from trendloom.refresh.next_basket import next_baskets
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
 from trendloom.relevance.learned.attributes import Attributes
 from trendloom.relevance.learned.forest import Forest
@@ -99,6 +100,21 @@ class RankingLoop:
             trendiness,
             percentile,
         )
+
+    def next_baskets(self, histories: Histories, at_ms: Ints, k: int) -> Ints:
+        """Return the lists (B, k) of customers who have bought nothing yet that day, as the live path makes them."""
+        length, size = self.rules.history_length, at_ms.size
+        query = Query(
+            np.full(size, -1, np.int32),
+            np.ascontiguousarray(histories.item[:, :length], np.int32),
+            np.ascontiguousarray(histories.at_ms[:, :length], np.int64),
+            at_ms,
+            np.full((size, length), -1, np.int16),
+            np.zeros(size),
+            np.zeros(size),
+        )
+        top = next_baskets(query, self._features, self.dynamics, self.standing(), k=k)
+        return top.items.astype(np.int64)
 
     def rank(self, query: Query, forest: Forest) -> TopK:
         """Return the lists that the trees make."""

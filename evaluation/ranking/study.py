@@ -107,9 +107,7 @@ def _study(arguments: argparse.Namespace) -> dict[str, Any]:
         for other in others:
             if isinstance(other, Live):
                 open_models.enter_context(closing(other))
-        learned = Observed(
-            ground, baskets=build("repurchase-popularity", ground), growth=Growth(rounds=arguments.rounds)
-        )
+        learned = Observed(ground, growth=Growth(rounds=arguments.rounds))
         began_s = time.perf_counter()
         judged = run(purchases, questions, ground, [*others, learned], batch=arguments.batch)
         took_s = time.perf_counter() - began_s

@@ -93,17 +93,18 @@ def test_a_log_becomes_trees_that_find_the_couples() -> None:
 def test_an_evaluation_grows_trees_before_each_day_and_they_are_asked() -> None:
     grows()
     purchases, shop = couples(), small_ground()
-    learned = Learned("learned", shop, baskets=Popularity("baskets", shop), growth=SMALL)
+    learned = Learned("learned", shop, growth=SMALL)
     questions = ask(purchases, from_ms=18_522 * DAY_MS)
     judged = run(purchases, questions, shop, [learned, Popularity("popularity", shop)], batch=10)
     assert len(learned.grown) == 3
     marks = {name: sheet.all_marks()[:, 0].mean() for name, sheet in judged.sheets["next_in_session"].items()}
     assert marks["learned"] > marks["popularity"]
+    assert judged.sheets["next_basket"]["learned"].lists == questions.first[questions.scored].sum()
 
 
 def test_lists_never_hold_what_was_bought_that_day_and_learning_may_come_late() -> None:
     purchases, shop = couples(2), small_ground()
-    learned = Learned("learned", shop, baskets=Popularity("baskets", shop))
+    learned = Learned("learned", shop)
     first, second = purchases.part(slice(0, 50)), purchases.part(slice(50, 100))
     for batch in (first, second):
         lists = learned.after(batch, 10)
@@ -120,7 +121,7 @@ def test_without_a_catalogue_there_are_no_trees() -> None:
 
     shop = bare_ground(5)
     with pytest.raises(InputError, match="Action: name a catalogue"):
-        Learned("learned", shop, baskets=Popularity("baskets", shop))
+        Learned("learned", shop)
 
 
 def test_the_provenance_names_log_dates_settings_and_versions(tmp_path: Path) -> None:
