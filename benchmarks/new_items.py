@@ -105,10 +105,6 @@ def main() -> None:
         for places, new_item_limit in choices:
             kept = f"{places} {'place' if places == 1 else 'places'}, new below {new_item_limit}"
             name = kept if places else "no places"
-                f"{places} {'place' if places == 1 else 'places'}, new below {new_item_limit}"
-                if places
-                else "no places"
-            )
             told["presets"].setdefault(preset, {})[name] = measure(catalogue, log, preset, places, new_item_limit)
             print(preset, name, told["presets"][preset][name], flush=True)
     given.out.parent.mkdir(parents=True, exist_ok=True)

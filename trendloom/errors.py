@@ -16,6 +16,7 @@
         ├── CollaborativeModelError
         ├── LogFormatError
         ├── PhotoRefused    a photo to search with
+        ├── RankerError     trees of the preset learned
         ├── SettingsError
         └── MissingExtra
 
@@ -37,6 +38,7 @@ __all__ = [
     "MissingExtra",
     "OutsideUnavailable",
     "PhotoRefused",
+    "RankerError",
     "RulesChanged",
     "SettingsError",
     "StateError",
@@ -135,6 +137,10 @@ class PhotoRefused(InputError):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
+
+
+class RankerError(InputError):
+    """A ranker file, the trees of the preset ``learned``, cannot be used."""
 
 
 class SettingsError(InputError):

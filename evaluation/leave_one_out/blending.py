@@ -32,11 +32,13 @@ class Logarithm:
 
     def score_all(self, users: Ints) -> Floats:
         """Return (B, N) logarithms."""
-        return np.log(np.asarray(self.scorer.score_all(users), np.float32) + np.float32(self.offset))
+        told: Floats = np.log(np.asarray(self.scorer.score_all(users), np.float32) + np.float32(self.offset))
+        return told
 
     def score_pairs(self, users: Ints, items: Ints) -> Floats:
         """Return (B, C) logarithms."""
-        return np.log(np.asarray(self.scorer.score_pairs(users, items), np.float32) + np.float32(self.offset))
+        told: Floats = np.log(np.asarray(self.scorer.score_pairs(users, items), np.float32) + np.float32(self.offset))
+        return told
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,14 @@ class Mean:
 
     def score_all(self, users: Ints) -> Floats:
         """Return (B, N) means."""
-        return np.mean([scorer.score_all(users) for scorer in self.scorers], axis=0, dtype=np.float32)
+        means: Floats = np.mean([scorer.score_all(users) for scorer in self.scorers], axis=0, dtype=np.float32)
+        return means
 
     def score_pairs(self, users: Ints, items: Ints) -> Floats:
         """Return (B, C) means."""
-        return np.mean([scorer.score_pairs(users, items) for scorer in self.scorers], axis=0, dtype=np.float32)
+        scores = [scorer.score_pairs(users, items) for scorer in self.scorers]
+        means: Floats = np.mean(scores, axis=0, dtype=np.float32)
+        return means
 
 
 @dataclass(frozen=True)

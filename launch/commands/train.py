@@ -1,10 +1,10 @@
-"""``trendloom train MODEL``: each model is trained in a file of its own beside this one, which only lists them."""
+"""``trendloom train``: a model from a log; one command for each kind of model, each in a module of its own."""
 
 from __future__ import annotations
 
 import typer
 
-from launch.commands import train_ncf
+from launch.commands import train_ncf, train_ranker
 
 __all__ = ["app"]
 
@@ -13,3 +13,4 @@ app.command("gmf")(train_ncf.gmf)
 app.command("mlp")(train_ncf.mlp)
 app.command("neumf")(train_ncf.neumf)
 app.command("image-mlp")(train_ncf.image_mlp)
+app.command("ranker")(train_ranker.ranker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.leave_one_out.blending import fit_weights
+from evaluation.leave_one_out.blending import fit_weights, hard_questions
 from evaluation.leave_one_out.protocols import Questions
 from trendloom.logs.interactions import Interactions
 
@@ -58,6 +58,11 @@ class Given:
     def __init__(self, table: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
         self._table = table
 
+    def score_all(
+        self, users: np.ndarray[tuple[int], np.dtype[np.int64]]
+    ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        return self._table[users]
+
     def score_pairs(
         self, users: np.ndarray[tuple[int], np.dtype[np.int64]], items: np.ndarray[tuple[int, int], np.dtype[np.int64]]
     ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -72,3 +77,15 @@ def test_a_blend_weighs_what_tells_and_not_what_does_not() -> None:
     questions = Questions(np.arange(400), target, negatives, some_log())
     fitted = fit_weights([Given(tells), Given(noise)], questions)
     assert fitted.weights[0] > 5 * abs(fitted.weights[1])
+
+
+def test_hard_questions_are_the_best_open_items() -> None:
+    table = np.tile(np.arange(25, dtype=np.float32), (30, 1))
+    log = some_log()
+    asked = Questions(np.arange(30), np.full(30, 24), np.zeros((30, 1), np.int64), log)
+    hard = hard_questions(Given(table), asked, count=5)
+    for user, target, others in zip(hard.users, hard.target, hard.negatives, strict=True):
+        mine = set(log.item[log.start[user] : log.start[user + 1]].tolist())
+        best = [item for item in range(24, -1, -1) if item not in mine][:5]
+        assert {target, *others.tolist()} == set(best)
+    assert 0 < hard.users.size <= 30
