@@ -291,8 +291,20 @@ class ListsSettings(_Group):
     preset: str = Field(
         "balanced",
         pattern=r"^[a-z][a-z0-9_-]*$",
-        description="Named weights of the relevance: balanced, or paper. Default: balanced predicts best; paper is the "
-        "published formula.",
+        description="Named weights of the relevance: balanced, paper, or learned (trees: lists.ranker). Default: "
+        "balanced predicts best of those that need no training; paper is the published formula.",
+    )
+    ranker: str = Field(
+        "",
+        description="File of the trees that the preset learned lists by, made by `trendloom train ranker`; a running "
+        "worker takes up a new version by itself. Default: empty, as other presets need none.",
+    )
+    linear_above_ms: float = Field(
+        2_000.0,
+        ge=0,
+        le=3_600_000,
+        description="Preset learned: when the newest purchase of a batch has waited longer than this, its lists are "
+        "made by the linear form (preset balanced), and say so. Default: two seconds, then catching up matters more.",
     )
     top_k: int = Field(10, ge=1, le=200, description="Items in a list. Default: what fits a page and a phone.")
     new_items: int = Field(

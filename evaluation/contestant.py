@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from trendloom.catalogue.garment import Catalogue
 from trendloom.relevance.features import ItemFeatures
+from trendloom.state.rules import StateRules
 
 __all__ = ["DAY_MS", "Contestant", "Customers", "Ground", "Histories", "Purchases"]
 
@@ -168,8 +169,8 @@ class Ground:
 
     So whoever breaks ties by item number breaks them at random. ``features`` knows the items of ``catalogue`` by
     number (of a log without one, nothing); ``item_ids`` and ``customer_ids`` name the numbers. ``past`` holds
-    purchases from before the first scored day that come from another log. ``seed`` is for generators of a
-    contestant's own: ``ground.generator("my name")``.
+    purchases from before the first scored day that come from another log. ``rules`` are those of a worker's state.
+    ``seed`` is for generators of a contestant's own: ``ground.generator("my name")``.
     """
 
     n_items: int
@@ -179,6 +180,7 @@ class Ground:
     customer_ids: tuple[str, ...] = ()
     customers: Customers = field(default_factory=Customers)
     past: Purchases | None = None
+    rules: StateRules = field(default_factory=StateRules)
     seed: int = 1
 
     def generator(self, name: str) -> np.random.Generator:

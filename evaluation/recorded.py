@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ def prepare(
     number_of = {item_id: number for number, item_id in enumerate(ground.item_ids)}
     if past is not None:
         earlier = _numbered(past, kept, coded, number_of)
-        ground = _with_past(ground, earlier)
+        ground = replace(ground, past=earlier)
     return _numbered(log, first, names, number_of), ground
 
 
@@ -90,17 +91,4 @@ def _numbered(log: PurchaseLog, rows: Ints, customer: Ints, number_of: dict[str,
         log.price[rows],
         np.full(rows.size, -1, np.int16),
         log.store[rows].astype(np.int16),
-    )
-
-
-def _with_past(ground: Ground, past: Purchases) -> Ground:
-    return Ground(
-        n_items=ground.n_items,
-        item_ids=ground.item_ids,
-        features=ground.features,
-        catalogue=ground.catalogue,
-        customer_ids=ground.customer_ids,
-        customers=ground.customers,
-        past=past,
-        seed=ground.seed,
     )

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,21 @@ from trendloom.errors import InputError
 from trendloom.logs.columns import ColumnMap
 from trendloom.logs.purchase_log import PurchaseLog
 from trendloom.logs.read import read_log
+from trendloom.state.rules import StateRules
 
 __all__ = ["Plan", "Watcher", "evaluate"]
 
 #: Told the seed, the purchases done and how many there are.
 Watcher = Callable[[int, int, int], None]
+#: What of the state's rules moves the lists.
+_TOLD = (
+    "slow_half_life_s",
+    "fast_half_life_s",
+    "history_length",
+    "co_purchase_window",
+    "co_purchase_keep",
+    "co_purchase_limit",
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class Plan:
     draws: int = 1_000
     window: int = 5_000
     past: Path | None = None
+    #: of the state that the live path's contestants keep
+    rules: StateRules = field(default_factory=StateRules)
 
 
 def evaluate(
@@ -63,12 +75,13 @@ def evaluate(
 
     Raises InputError for a model or a baseline that is not there, LogFormatError for a log that cannot be used.
     """
-    began_s = time.perf_counter()
+    began_s, began_cpu_s = time.perf_counter(), time.process_time()
     runs, logs = [], []
     for seed in plan.seeds:
         log = read_log(plan.log, plan.columns, seed=seed, to_ms=plan.to_ms)
         past = None if plan.past is None else read_log(plan.past, plan.columns, seed=seed, to_ms=plan.from_ms)
         purchases, ground = prepare(log, catalogue, seed=seed, past=past, from_ms=plan.from_ms)
+        ground = replace(ground, rules=plan.rules)
         questions = ask(purchases, from_ms=plan.from_ms, to_ms=plan.to_ms, every=plan.every)
         names = list(dict.fromkeys(plan.models)) or standard(ground)
         if plan.baseline not in names:
@@ -90,8 +103,8 @@ def evaluate(
     report = figures_of(runs, baseline=plan.baseline, draws=plan.draws, window=plan.window)
     for name, cost in report["models"].items():
         cost["says"] = CONTESTANTS[name.removesuffix(FROZEN)].says
-    seconds = time.perf_counter() - began_s
-    return {"about": _about(plan, catalogue, logs, seconds), **report}
+    seconds, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
+    return {"about": _about(plan, catalogue, logs, seconds, cpu_s), **report}
 
 
 def _told(watch: Watcher, seed: int, size: int, done: int) -> None:
@@ -115,7 +128,9 @@ def _contestants(names: Sequence[str], ground: Ground, open_models: ExitStack, *
     return made
 
 
-def _about(plan: Plan, catalogue: Catalogue | None, logs: Sequence[PurchaseLog], seconds: float) -> dict[str, Any]:
+def _about(
+    plan: Plan, catalogue: Catalogue | None, logs: Sequence[PurchaseLog], seconds: float, cpu_s: float
+) -> dict[str, Any]:
     log = logs[0]
     if not len(log):
         raise InputError("The log holds no purchase. Action: choose another time.")
@@ -134,9 +149,11 @@ def _about(plan: Plan, catalogue: Catalogue | None, logs: Sequence[PurchaseLog],
         "catalogue": "none" if catalogue is None else catalogue.fingerprint,
         "seeds": ", ".join(str(seed) for seed in plan.seeds),
         "batch": plan.batch,
+        "state": ", ".join(f"{name} {value:g}" for name, value in asdict(plan.rules).items() if name in _TOLD),
         "baseline": plan.baseline,
         "bootstrap draws": plan.draws,
         "seconds": round(seconds, 1),
+        "CPU seconds": round(cpu_s, 1),
         "times faster than real time": round(days * 86_400 * len(plan.seeds) / seconds, 1),
         "peak memory GB": round(peak / (1e9 if sys.platform == "darwin" else 1e6), 2),
     }

@@ -19,8 +19,8 @@ from config.stores import store_positions
 from launch.compose import redis_options, topic_table
 from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.catalogue.garment import Catalogue
-from trendloom.errors import SettingsError
-from trendloom.refresh import ListRules, Refresher
+from trendloom.errors import MissingExtra, SettingsError
+from trendloom.refresh import LearnedRules, ListRules, Refresher
 from trendloom.refresh.availability import read_availability
 from trendloom.relevance.arrangement import Arrangement
 from trendloom.relevance.presets import PRESETS
@@ -35,6 +35,7 @@ __all__ = [
     "open_catalogue",
     "open_refresher",
     "open_store",
+    "ranker_path",
     "seed_initial_popularity",
     "state_rules",
     "topic_names",
@@ -69,14 +70,19 @@ def state_rules(settings: Settings) -> StateRules:
 
 
 def list_rules(settings: Settings) -> ListRules:
-    """Return what a list looks like. Raises SettingsError for a preset or a part that does not exist."""
+    """Return what a list looks like.
+
+    Raises SettingsError for a preset or a part that does not exist, RankerError and MissingExtra where the preset
+    learned lacks its trees or numba.
+    """
     lists = settings.lists
+    learned = _learned_rules(settings) if lists.preset == "learned" else None
     if lists.preset not in PRESETS:
         raise SettingsError(
             f"There is no preset {lists.preset!r}. Action: set lists.preset to one of {', '.join(sorted(PRESETS))}."
         )
     return ListRules(
-        PRESETS[lists.preset].weighing(lists.weights),
+        PRESETS["balanced" if learned is not None else lists.preset].weighing(lists.weights),
         lists.top_k,
         lists.exclude_other_views,
         Arrangement(
@@ -89,7 +95,27 @@ def list_rules(settings: Settings) -> ListRules:
         changing_availability=bool(lists.availability_file),
         new_items=lists.new_items,
         new_item_limit=lists.new_item_limit,
+        learned=learned,
     )
+
+
+def _learned_rules(settings: Settings) -> LearnedRules:
+    path = ranker_path(settings)
+    if path is None:
+        raise SettingsError(
+            "The preset learned needs trees. Action: train some with `trendloom train ranker LOG --catalogue DIR --out "
+            "FILE` and set lists.ranker to the file, or set lists.preset to balanced."
+        )
+    if not can_compile():
+        raise MissingExtra("The preset learned needs numba. Action: pip install 'trendloom[fast]'")
+    from trendloom.relevance.learned.ranker_file import read_ranker
+
+    return LearnedRules(PRESETS["learned"], read_ranker(path).forest, settings.lists.linear_above_ms)
+
+
+def ranker_path(settings: Settings) -> Path | None:
+    """Return the file of the trees that lists come from; None where they come from none."""
+    return Path(settings.lists.ranker) if settings.lists.preset == "learned" and settings.lists.ranker else None
 
 
 def catalogue_path(settings: Settings) -> Path:

@@ -31,6 +31,7 @@ COMMANDS = {
     "similar": "Find the garments that look most like a photo.",
     "serve": "Serve a page where a photo finds the garments most like it.",
     "detector": "Find garments in street photos: train, evaluate, predict.",
+    "train": "Train a model from a log and measure it on what it has not seen.",
     "evaluate": "Measure the lists on a recorded log, against every baseline.",
     "paper": "Run the source paper's experiment, repaired: customers buy, networks recommend, lists are judged.",
     "recommend": "Show a customer's list, made now from the state.",

@@ -50,7 +50,9 @@ CatalogueDirectory = Annotated[
 ]
 PresetName = Annotated[
     str | None,
-    typer.Option("--preset", metavar="NAME", help="Relevance preset: balanced or paper (setting lists.preset)."),
+    typer.Option(
+        "--preset", metavar="NAME", help="Relevance preset: balanced, paper or learned (setting lists.preset)."
+    ),
 ]
 DebounceMs = Annotated[
     int | None,

@@ -17,6 +17,7 @@ from launch.assembly import (
     open_catalogue,
     open_refresher,
     open_store,
+    ranker_path,
     state_rules,
     topic_names,
 )
@@ -24,6 +25,7 @@ from launch.availability_watch import AvailabilityWatch
 from launch.catalogue_watch import CatalogueWatch
 from launch.compose import kafka_ssl_context
 from launch.topic_identity import check_topic
+from trendloom.refresh import Refresher
 
 __all__ = ["serve", "worker_rules"]
 
@@ -81,9 +83,22 @@ async def serve(settings: Settings) -> None:
                 every_s=settings.lists.availability_look_every_s,
             )
             beside.append(available.run())
+        ranker = _watched_ranker(settings, refresher)
+        if ranker is not None:
+            beside.append(ranker)
         await _together(run_worker(worker, drain_timeout_s=settings.worker.drain_timeout_s), *beside)
     finally:
         await store.close()
+
+
+def _watched_ranker(settings: Settings, refresher: Refresher) -> Coroutine[Any, Any, None] | None:
+    """Return the watch of the ranker file, where lists come from one and it is to be watched."""
+    path, every_s = ranker_path(settings), settings.catalogue.look_every_s
+    if path is None or not every_s:
+        return None
+    from launch.ranker_watch import RankerWatch  # needs numba
+
+    return RankerWatch(path, refresher.take_forest, every_s=every_s).run()
 
 
 async def _together(work: Coroutine[Any, Any, None], *beside: Coroutine[Any, Any, None]) -> None:

@@ -13,8 +13,10 @@
     └── InputError            what a person handed over is wrong  -> exit 2, one sentence
         ├── CatalogueError
         ├── ClassifierError
+        ├── CollaborativeModelError
         ├── LogFormatError
         ├── PhotoRefused    a photo to search with
+        ├── RankerError     trees of the preset learned
         ├── SettingsError
         └── MissingExtra
 
@@ -29,12 +31,14 @@ __all__ = [
     "BrokerUnavailable",
     "CatalogueError",
     "ClassifierError",
+    "CollaborativeModelError",
     "InputError",
     "LogFormatError",
     "LogTruncated",
     "MissingExtra",
     "OutsideUnavailable",
     "PhotoRefused",
+    "RankerError",
     "RulesChanged",
     "SettingsError",
     "StateError",
@@ -115,6 +119,10 @@ class ClassifierError(InputError):
     """A classifier, or what it should be trained on, cannot be used."""
 
 
+class CollaborativeModelError(InputError):
+    """A trained collaborative model cannot be used, or knows nothing of what it is asked."""
+
+
 class LogFormatError(InputError):
     """A recorded purchase log cannot be read as it was described."""
 
@@ -129,6 +137,10 @@ class PhotoRefused(InputError):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
+
+
+class RankerError(InputError):
+    """A ranker file, the trees of the preset ``learned``, cannot be used."""
 
 
 class SettingsError(InputError):

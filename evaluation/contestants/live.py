@@ -47,9 +47,7 @@ class Live:
     Raises InputError without a catalogue. With ``compiled`` the kernels that need numba are used, as in a worker.
     """
 
-    def __init__(
-        self, name: str, ground: Ground, preset: Preset, *, rules: StateRules | None = None, compiled: bool = False
-    ) -> None:
+    def __init__(self, name: str, ground: Ground, preset: Preset, *, compiled: bool = False) -> None:
         if ground.catalogue is None:
             raise InputError(f"Model {name!r} needs to know the items. Action: name a catalogue, or leave it out.")
         self.name = name
@@ -59,7 +57,7 @@ class Live:
         self._offset = 0
         self._waiting: deque[_Underway] = deque()
         store = InProcessStore(compiled=compiled)
-        state_rules = rules if rules is not None else StateRules()
+        state_rules = ground.rules
         self._refresher = Refresher(
             store,
             ground.catalogue,

@@ -101,6 +101,12 @@ def _preset(preset: str) -> Factory:
     return made
 
 
+def _learned(name: str, ground: Ground) -> Contestant:
+    from evaluation.contestants.learned import Learned
+
+    return Learned(name, ground)
+
+
 def _trained(family: str, *, every_ms: int = DAY_MS) -> Factory:
     """Return a factory of a contestant that is trained every day by ``train_<family>`` of the module ``<family>``."""
 
@@ -143,6 +149,9 @@ CONTESTANTS: Mapping[str, Entrant] = {
     ),
     "paper": Entrant(_preset("paper"), "the live path with the preset paper", needs_catalogue=True),
     "balanced": Entrant(_preset("balanced"), "the live path with the preset balanced", needs_catalogue=True),
+    "learned": Entrant(
+        _learned, "trees grown before each day from the days before", needs_catalogue=True, standard=False
+    ),
     "als": Entrant(_trained("als"), "implicit ALS of the earlier days, the history folded in", standard=False),
     "als-1h": Entrant(
         _trained("als", every_ms=3_600_000), "the same, trained every hour of the earlier hours", standard=False

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from launch.options import ConfigFile, read_settings
+
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Measure the lists on a recorded log.", add_completion=False)
@@ -61,10 +63,12 @@ def prequential(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON.")] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write it as CSV.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML page.")] = None,
+    config: ConfigFile = None,
     models: Annotated[bool, typer.Option("--models", help="Only show the models.")] = False,
 ) -> None:
     """Ask each model about every purchase before it is learnt: next item, rest of the basket, next basket."""
     from evaluation.reporting import Plan, evaluate
+    from launch.assembly import state_rules
     from trendloom.catalogue.directory import load_catalogue
     from trendloom.logs.columns import parse_mapping
     from trendloom.logs.event_time import parse_moment
@@ -86,6 +90,7 @@ def prequential(
         draws=draws,
         window=window,
         past=past,
+        rules=state_rules(read_settings(config)),
     )
     report = _watched(plan, None if catalogue is None else load_catalogue(catalogue), evaluate)
     if json_file is not None:
@@ -102,7 +107,7 @@ def prequential(
 
 
 def _watched(plan: Any, catalogue: Any, evaluate: Any) -> dict[str, Any]:
-    """Run the plan with a line of progress on stderr."""
+    """Run the plan with progress on stderr: a bar, or a line every tenth of the way where nobody sees a bar move."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -123,11 +128,15 @@ def _watched(plan: Any, catalogue: Any, evaluate: Any) -> dict[str, Any]:
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
         lines: dict[int, Any] = {}
+        tenths: dict[int, int] = {}
 
         def watch(seed: int, done: int, size: int) -> None:
             if seed not in lines:
                 lines[seed] = bar.add_task(f"seed {seed}", total=size)
             bar.update(lines[seed], completed=done)
+            if bar.disable and 10 * done // size > tenths.get(seed, 0):
+                tenths[seed] = 10 * done // size
+                typer.echo(f"seed {seed}: {done} of {size} purchases", err=True)
 
         report: dict[str, Any] = evaluate(plan, catalogue, watch=watch)
     return report
@@ -172,6 +181,7 @@ def _show(report: dict[str, Any]) -> None:
             table.add_row(name, f"{told[hit]['value']:.4f}", bounds, *values, *compared)
         Console(width=None if sys.stdout.isatty() else 150).print(table)
     typer.echo(
-        f"{about['purchases']} purchases, {about['seconds']} s, {about['times faster than real time']} times faster "
+        f"{about['purchases']} purchases, {about['seconds']} s ({about['CPU seconds']} s of CPU), "
+        f"{about['times faster than real time']} times faster "
         f"than real time, {about['peak memory GB']} GB"
     )

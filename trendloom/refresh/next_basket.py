@@ -6,8 +6,6 @@ in :mod:`trendloom.relevance.next_basket`.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
@@ -57,7 +55,14 @@ def next_baskets(
     out.parts[~known, : item.size, popularity] = weight * worth[:k]
     if known.any():
         mine = _known(
-            _rows(query, known), features, dynamics, standing, (item, worth), k=k, rules=rules, eligible=eligible
+            query.take(np.flatnonzero(known)),
+            features,
+            dynamics,
+            standing,
+            (item, worth),
+            k=k,
+            rules=rules,
+            eligible=eligible,
         )
         out.items[known], out.scores[known], out.parts[known] = mine.items, mine.scores, mine.parts
     return out
@@ -86,16 +91,3 @@ def _known(
     names = rules.preset.parts
     parts[names.index("popularity")] = rules.preset.weights["popularity"] * worth_of[pairs.item]
     return top_k(pairs, parts, n_rows=query.size, k=k, part_names=names)
-
-
-def _rows(query: Query, which: Flags) -> Query:
-    return replace(
-        query,
-        item=query.item[which],
-        history=query.history[which],
-        history_ms=query.history_ms[which],
-        at_ms=query.at_ms[which],
-        stores=query.stores[which],
-        trendiness=query.trendiness[which],
-        percentile=query.percentile[which],
-    )

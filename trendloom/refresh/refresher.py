@@ -32,6 +32,7 @@ from trendloom.state.store import STATE_LOST, Before, ItemChange, Outcome, Part,
 
 if TYPE_CHECKING:  # numba is an extra
     from trendloom.refresh.compiled_lists import ListEncoder
+    from trendloom.relevance.learned.forest import Forest
 
 __all__ = ["Applied", "Refresher"]
 
@@ -105,6 +106,8 @@ class Refresher:
         self._fold: Callable[..., Prepared] = prepare
         self._fold_joined: Callable[..., tuple[Prepared, list[Part]]] | None = None
         self._encoder: ListEncoder | None = None
+        #: of lists that trees make
+        self._learned_encoder: ListEncoder | None = None
         self._scorer: Scorer
 
     async def open(self, now_ms: int) -> int:
@@ -140,7 +143,15 @@ class Refresher:
         self._encoder = ListEncoder(names, preset=preset.name, catalogue=self.catalogue.fingerprint)
         nobody = padded_entries([], self._rules.history_length)
         nothing, none = np.empty(0, np.int64), np.empty(0)
-        self._scorer.top_k(self._scorer.question(nobody, nothing, nothing, trendiness=none, percentile=none))
+        question = self._scorer.question(nobody, nothing, nothing, trendiness=none, percentile=none)
+        self._scorer.top_k(question, lag_ms=float("inf"))
+        if self._list_rules.learned is not None:
+            from trendloom.relevance.learned.signals import PARTS
+
+            name = self._list_rules.learned.preset.name
+            names = self._list_rules.with_rules(PARTS)
+            self._learned_encoder = ListEncoder(names, preset=name, catalogue=self.catalogue.fingerprint)
+            self._scorer.top_k(question)
 
     async def take(self, catalogue: Catalogue) -> None:
         """Make lists from another catalogue from now on, between two batches: what is new gets new item numbers.
@@ -158,6 +169,13 @@ class Refresher:
             self.catalogue = catalogue
             if self._encoder is not None:
                 self._encoder = self._encoder.of(catalogue.fingerprint)
+            if self._learned_encoder is not None:
+                self._learned_encoder = self._learned_encoder.of(catalogue.fingerprint)
+
+    async def take_forest(self, forest: Forest) -> None:
+        """Let other trees make the lists from now on, between two batches."""
+        async with self._items:
+            self._scorer.take_forest(forest)
 
     async def allow(self, availability: Availability) -> None:
         """List only what may be listed from now on, between two batches; it counts from the next list."""
@@ -344,9 +362,10 @@ class Refresher:
 
         ``listed`` is what the batch held when it was asked for, or a part of it.
         """
+        newest_ms = max((sent for sent in sent_at_ms if sent is not None), default=made_at_ms)
 
         def make() -> list[bytes]:
-            top = self._scorer.top_k(self._scorer.query(listed))
+            top = self._scorer.top_k(self._scorer.query(listed), lag_ms=made_at_ms - newest_ms)
             return self._json(listed, top, sent_at_ms, made_at_ms)
 
         async with self._items:
@@ -397,15 +416,18 @@ class Refresher:
 
     def _json(self, listed: Listings, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
         ids = self.mirror.ids
-        if self._encoder is not None:
-            return self._encoder.lists(listed, top, sent_at_ms, epoch=self.epoch, made_at_ms=made_at_ms, ids=ids)
+        encoder = self._encoder
+        if self._learned_encoder is not None and top.preset:
+            encoder = self._learned_encoder
+        if encoder is not None:
+            return encoder.lists(listed, top, sent_at_ms, epoch=self.epoch, made_at_ms=made_at_ms, ids=ids)
         return encode_lists(
             listed,
             top,
             sent_at_ms,
             epoch=self.epoch,
             made_at_ms=made_at_ms,
-            preset=self._list_rules.preset.name,
+            preset=top.preset or self._list_rules.preset.name,
             catalogue=self.catalogue.fingerprint,
             ids=ids,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,8 +34,10 @@ from trendloom.state.rules import LANDMARK_MS, StateRules
 
 if TYPE_CHECKING:  # numba is an extra
     from trendloom.relevance.compiled.ranker import Ranker
+    from trendloom.relevance.learned.forest import Forest
+    from trendloom.relevance.learned.lists import LearnedLists
 
-__all__ = ["ListRules", "Scorer"]
+__all__ = ["LearnedRules", "ListRules", "Scorer"]
 
 #: A snapshot of how all items stand is kept for this many purchases (one for every 32 items, if that is more), or for
 #: one in 64 of those seen if that is fewer; in a slow stream no longer than this; and at least for 20 times what it
@@ -54,8 +56,20 @@ Entries = np.ndarray[tuple[int, int], np.dtype[np.void]]
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedRules:
+    """Trees that make the lists (numba is needed), as long as purchases do not wait longer than ``linear_above_ms``."""
+
+    preset: Preset
+    forest: Forest
+    linear_above_ms: float = 2_000.0
+
+
+@dataclass(frozen=True, slots=True)
 class ListRules:
-    """What a list looks like: preset, length, and what it must not hold."""
+    """What a list looks like: preset, length, and what it must not hold.
+
+    With ``learned`` trees make the lists, and ``preset`` is the linear form that stands in for them under load.
+    """
 
     preset: Preset
     top_k: int = 10
@@ -66,11 +80,16 @@ class ListRules:
     #: At least so many places are for items of which fewer than so many were bought, as far as neighbours are.
     new_items: int = 0
     new_item_limit: int = 1
+    learned: LearnedRules | None = None
 
     @property
     def part_names(self) -> tuple[str, ...]:
         """Names of the parts that an entry's score may have, in order."""
-        return (*self.preset.parts, DIVERSITY) if self.arrangement.diversity else self.preset.parts
+        return self.with_rules(self.preset.parts)
+
+    def with_rules(self, parts: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names of parts and of what the rules over a whole list add to them."""
+        return (*parts, DIVERSITY) if self.arrangement.diversity else parts
 
     @property
     def width(self) -> int:
@@ -114,6 +133,8 @@ class Scorer:
         self._standing_from_s = 0.0
         self._standing_took_s = 0.0
         self._ranker: Ranker | None = None
+        self._learned: LearnedLists | None = None
+        self._forest = None if list_rules.learned is None else list_rules.learned.forest
         self._features: ItemFeatures
         self._availability = EVERYTHING
         self._named = 0
@@ -157,34 +178,50 @@ class Scorer:
         """Note that the counts of these items have changed."""
         if self._ranker is not None:
             self._ranker.touch(numbers, self._dynamics)
+        if self._learned is not None:
+            self._learned.touch(numbers, self._dynamics)
+
+    def take_forest(self, forest: Forest) -> None:
+        """Let other trees make the lists from now on. Raises ``ValueError`` where none make them."""
+        if self._learned is None:
+            msg = "these lists are not made by trees"
+            raise ValueError(msg)
+        self._forest = forest
 
     def percentiles(self, items: Ints) -> npt.NDArray[np.float32]:
         """Return the popularity percentile of each item (A,), as of the latest snapshot."""
         return self._percentile[items]
 
-    def top_k(self, query: Query) -> TopK:
-        """Return the list of each purchase: its top-k, with the places that are kept for new items."""
-        top, rules = self._best(query), self._list_rules
-        if not rules.new_items:
-            return top
-        return with_newcomers(
-            top,
-            query,
-            self._features,
-            self._dynamics.purchases,
-            places=rules.new_items,
-            sold_fewer_than=rules.new_item_limit,
-            visual_weight=rules.preset.weights.get("visual", 0.0),
-            exclude_other_views=rules.exclude_other_views,
-            withdrawn=self._withdrawn,
-        )
+    def top_k(self, query: Query, *, lag_ms: float = 0.0) -> TopK:
+        """Return the list of each purchase: its top-k, with the places that are kept for new items.
 
-    def _best(self, query: Query) -> TopK:
+        Purchases that have waited too long for trees (``lag_ms``) get the linear form.
+        """
+        rules, learned = self._list_rules, self._list_rules.learned
+        by_trees = learned is not None and lag_ms <= learned.linear_above_ms
+        top = self._best(query, by_trees=by_trees)
+        if rules.new_items:
+            top = with_newcomers(
+                top,
+                query,
+                self._features,
+                self._dynamics.purchases,
+                places=rules.new_items,
+                sold_fewer_than=rules.new_item_limit,
+                visual_weight=rules.preset.weights.get("visual", 0.0),
+                exclude_other_views=rules.exclude_other_views,
+                withdrawn=self._withdrawn,
+            )
+        return replace(top, preset=learned.preset.name) if learned is not None and by_trees else top
+
+    def _best(self, query: Query, *, by_trees: bool) -> TopK:
         """Return the top-k of each purchase."""
         rules = self._list_rules
         if self._availability.limits and self._named != len(self._mirror.ids):
             self._withdrawn = self._find_withdrawn(self._features.size)  # an item that it names may be known by now
-        if self._ranker is None:
+        if by_trees and self._learned is not None and self._forest is not None:
+            top = self._learned.rank(query, self._dynamics, self.stand(), self._forest, self._withdrawn)
+        elif self._ranker is None:
             top = self._recommend(query)
         else:
             top = self._ranker.rank(query, self._dynamics, self.stand())
@@ -272,6 +309,8 @@ class Scorer:
 
     def _learn(self, rows: Ints, columns: Ints, weights: Ints) -> None:
         self._dynamics.transitions.learn_pairs(rows, columns, weights)
+        if self._learned is not None:
+            self._learned.pairs.learn_pairs(rows, columns, weights)
 
     def _rebuild(self) -> None:
         mirror, rules = self._mirror, self._rules
@@ -281,6 +320,7 @@ class Scorer:
             self._features = features_by_number(self._catalogue, self._number_of_row, room, self._stores)
             self._withdrawn = self._find_withdrawn(room)
             self._ranker = self._new_ranker() if self._compiled else None
+            self._learned = self._new_learned(room) if self._list_rules.learned is not None else None
         self._dynamics = ItemDynamics(
             purchases=mirror.purchases,
             initial=mirror.initial,
@@ -300,9 +340,16 @@ class Scorer:
             ),
         )
         self._standing = None
-        if self._ranker is not None:
-            self._ranker.touch(None, self._dynamics)
+        if self._learned is not None:
+            self._learned.rebuild_pairs(mirror.co)
+        self._touch_all()
         self.stand()
+
+    def _touch_all(self) -> None:
+        """Take over the counts of all items."""
+        for lists in (self._ranker, self._learned):
+            if lists is not None:
+                lists.touch(None, self._dynamics)
 
     def _find_withdrawn(self, room: int) -> npt.NDArray[np.bool_] | None:
         """Return which numbers (room,) were taken out of the catalogue: what others bought with them is no reason."""
@@ -325,6 +372,22 @@ class Scorer:
             self._features,
             self._list_rules.preset,
             k=self._list_rules.width + spare,
+            exclude_other_views=self._list_rules.exclude_other_views,
+            history_length=self._rules.history_length,
+            co_limit=self._rules.co_purchase_limit,
+        )
+
+    def _new_learned(self, room: int) -> LearnedLists:
+        from trendloom.refresh.attributes import attributes_by_number
+        from trendloom.relevance.learned.lists import LearnedLists
+
+        learned = self._list_rules.learned
+        assert learned is not None  # noqa: S101 - who calls has looked
+        return LearnedLists(
+            self._features,
+            attributes_by_number(self._catalogue, self._number_of_row, room),
+            learned.preset,
+            k=self._list_rules.width,
             exclude_other_views=self._list_rules.exclude_other_views,
             history_length=self._rules.history_length,
             co_limit=self._rules.co_purchase_limit,

@@ -117,4 +117,27 @@ PRESETS: Mapping[str, Preset] = {
             "in_group": 12,
         },
     ),
+    # lists come from trees (trendloom.relevance.learned); these weights are its linear form, which chooses what the
+    # trees are asked about
+    "learned": Preset(
+        name="learned",
+        weights={
+            "co_purchase": 1.0,
+            "product_co_purchase": 0.1,
+            "transition": 9.0,
+            "variants": 0.4,
+            "popularity": 0.0003,
+        },
+        retrieve={
+            "co_purchase": 80,
+            "products": 60,
+            "variants": 24,
+            "groups": 60,
+            "trending": 30,
+            "neighbours": 20,
+            "two_steps": 60,
+            "words": 10,
+            "weighed": 200,
+        },
+    ),
 }

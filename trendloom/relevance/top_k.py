@@ -23,6 +23,8 @@ class TopK:
     scores: Floats
     parts: Floats
     part_names: tuple[str, ...]
+    #: the preset that made them, where it is not the one that was asked for or there are two
+    preset: str = ""
 
     def first(self, k: int) -> TopK:
         """Return the first ``k`` places of every list."""
@@ -49,4 +51,5 @@ class TopK:
             np.where(lost, 0.0, np.take_along_axis(self.scores, order, axis=1)),
             np.where(lost[:, :, None], 0.0, np.take_along_axis(self.parts, order[:, :, None], axis=1)),
             self.part_names,
+            self.preset,
         )

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from config.loading import load_settings
 from launch.assembly import list_rules
-from trendloom.errors import SettingsError
+from trendloom.errors import RankerError, SettingsError
 from trendloom.relevance.presets import PRESETS
 
 
@@ -23,5 +26,31 @@ def test_weights_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPat
 def test_an_unknown_part_and_an_unknown_preset_are_named() -> None:
     with pytest.raises(SettingsError, match=r"colour.*Action: use some of"):
         list_rules(load_settings(None, {"lists.weights": {"colour": 1.0}}).settings)
-    with pytest.raises(SettingsError, match=r"no preset 'best'.*balanced, paper"):
+    with pytest.raises(SettingsError, match=r"no preset 'best'.*balanced, learned, paper"):
         list_rules(load_settings(None, {"lists.preset": "best"}).settings)
+
+
+def test_learned_lists_need_trees_and_say_how_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"needs trees.*Action: train some with `trendloom train ranker"):
+        list_rules(load_settings(None, {"lists.preset": "learned"}).settings)
+    pytest.importorskip("numba", reason="the extra fast is not installed")
+    settings = load_settings(None, {"lists.preset": "learned", "lists.ranker": str(tmp_path / "none.npz")}).settings
+    with pytest.raises(RankerError, match=r"no ranker .*none\.npz.*Action: train one"):
+        list_rules(settings)
+
+
+def test_learned_lists_fall_back_on_the_linear_form_with_its_weights(tmp_path: Path) -> None:
+    pytest.importorskip("numba", reason="the extra fast is not installed")
+    from trendloom.relevance.learned.forest import Forest
+    from trendloom.relevance.learned.ranker_file import RankerFile, write_ranker
+
+    leaf, zero = np.array([-1], np.int32), np.zeros(1, np.int32)
+    path = tmp_path / "ranker.npz"
+    write_ranker(path, RankerFile(Forest(leaf, np.zeros(1), zero, zero, np.array([0.5]), zero), {}))
+    flags = {"lists.preset": "learned", "lists.ranker": str(path), "lists.weights": {"gender": 0.3}}
+    rules = list_rules(load_settings(None, flags).settings)
+    assert rules.preset.name == "balanced"
+    assert rules.preset.weights["gender"] == 0.3
+    assert rules.learned is not None
+    assert rules.learned.preset.name == "learned"
+    assert rules.learned.forest.base == 0.5

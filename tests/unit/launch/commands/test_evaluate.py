@@ -32,7 +32,7 @@ def test_a_report_in_three_forms(
 ) -> None:
     files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "csv", "html")}
     written = [word for kind, path in files.items() for word in (f"--{kind}", str(path))]
-    code, out, _ = run(
+    code, out, err = run(
         monkeypatch,
         capsys,
         str(log),
@@ -48,6 +48,7 @@ def test_a_report_in_three_forms(
     )
     assert code == 0
     assert "next_in_session" in out
+    assert "seed 1: 80 of 80 purchases" in err
     assert "times faster than real time" in out
     models = json.loads(files["json"].read_text())["tasks"]["next_basket"]["models"]
     assert set(models) == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from refreshing import (
@@ -165,6 +166,22 @@ def test_the_kernel_and_numpy_list_the_same_under_rules() -> None:
                 lists += await lists_of(refresher, LOG[start : start + 30], start)
             found.append(items_of(lists))
         assert found[0] == found[1]
+
+    asyncio.run(check())
+
+
+@WAYS
+def test_places_for_new_items_beside_diversity_and_what_may_be_listed(compiled: bool) -> None:
+    wanted = replace(rules(Arrangement(diversity=0.3, pool=20), changing=True), new_items=2, new_item_limit=50)
+
+    async def check() -> None:
+        refresher = await opened(wanted, compiled=compiled)
+        await refresher.allow(Availability(frozenset({"item-0001", "item-0002", "item-0030"})))
+        for found in await lists_of(refresher, LOG):
+            entries = found.told["entries"]
+            assert not {"item-0001", "item-0002", "item-0030"} & {entry["item_id"] for entry in entries}
+            for entry in entries:
+                assert sum(entry["parts"].values()) == pytest.approx(entry["score"], abs=2e-6)
 
     asyncio.run(check())
 

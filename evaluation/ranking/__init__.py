@@ -1,0 +1,1 @@
+"""Growing the trees of the preset ``learned`` from a recorded log; :mod:`evaluation.ranking.growing` calls LightGBM."""

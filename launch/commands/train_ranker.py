@@ -1,0 +1,78 @@
+"""``trendloom train ranker``: grows the trees of the preset ``learned`` from a recorded log.
+
+What is learnt from what is in :mod:`evaluation.ranking`; this reads flags, shows progress and writes the file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["ranker"]
+
+
+def ranker(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="CSV, JSON Lines (both also .gz) or Parquet.")],
+    catalogue: Annotated[Path, typer.Option(metavar="DIR", help="Catalogue directory that knows the log's items.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="File to write the trees to, e.g. ranker.npz.")],
+    columns: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Columns of a known log: hm, uci or purchases (the default).")
+    ] = None,
+    column_map: Annotated[
+        list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN,...", help="Columns by field, as in replay.")
+    ] = None,
+    time_format: Annotated[
+        str | None, typer.Option(help="strptime format of the time column, if it is not ISO 8601 or a number; UTC.")
+    ] = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Nothing before this is read.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Nothing from here on is read.")] = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Trees at most; growing stops earlier when it no longer helps.")
+    ] = 200,
+    leaves: Annotated[int, typer.Option(min=2, max=255, help="Leaves of a tree.")] = 31,
+    learning_rate: Annotated[float, typer.Option(min=0.001, max=1.0, help="What each tree adds.")] = 0.06,
+    threads: Annotated[int, typer.Option(min=1, help="Threads that grow trees.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of times of day, of what is left out, and of growing.")] = 1,
+) -> None:
+    """Grow the trees of the preset learned from a recorded log."""
+    from evaluation.ranking.growing import Growth, can_grow
+    from evaluation.ranking.provenance import provenance_of
+    from evaluation.ranking.rehearsal import train
+    from evaluation.recorded import prepare
+    from trendloom.catalogue.directory import load_catalogue
+    from trendloom.errors import MissingExtra
+    from trendloom.logs.columns import parse_mapping
+    from trendloom.logs.event_time import parse_moment
+    from trendloom.logs.read import read_log
+    from trendloom.relevance.learned.ranker_file import RankerFile, write_ranker
+
+    if not can_grow():
+        raise MissingExtra("Growing trees needs lightgbm. Action: pip install 'trendloom[ranking]'")
+    mapping = parse_mapping(column_map or [], preset=columns, time_format=time_format)
+    purchase_log = read_log(
+        log,
+        mapping,
+        seed=seed,
+        from_ms=None if from_ is None else parse_moment(from_),
+        to_ms=None if to is None else parse_moment(to),
+    )
+    shop = load_catalogue(catalogue)
+    purchases, ground = prepare(purchase_log, shop, seed=seed)
+    growth = Growth(rounds=rounds, leaves=leaves, learning_rate=learning_rate, threads=threads, seed=seed)
+    told = 0
+
+    def progress(done: int) -> None:
+        nonlocal told
+        if done * 10 // max(len(purchases), 1) > told:
+            told = done * 10 // max(len(purchases), 1)
+            typer.echo(f"{done:,} of {len(purchases):,} purchases", err=True)
+
+    grown = train(purchases, ground, growth, seed=seed, progress=progress)
+    write_ranker(out, RankerFile(grown.forest, provenance_of(grown, purchase_log, purchases, shop.fingerprint)))
+    typer.echo(
+        f"{out}: {grown.forest.n_trees} trees from {grown.examples:,} examples ({grown.rows:,} candidates); "
+        f"NDCG@10 among the candidates of customers held out: {grown.ndcg_held_out:.3f}"
+    )
+    typer.echo(f"A worker lists by them with the settings lists.preset = learned and lists.ranker = {out}.")

@@ -1,0 +1,258 @@
+"""A batch of purchases answered by trees, as one compiled kernel: gather, describe, weigh, keep the best, explain.
+
+Room and arrays are prepared by :mod:`trendloom.relevance.learned.lists`, which is to be read next; ties go to the
+smaller item number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trendloom.relevance.compiled.steps import haversine_km, jit, kth_greatest
+from trendloom.relevance.learned.describing import KNN_RANK, TWO_RANK, describe, fusion_of, rank_column
+from trendloom.relevance.learned.gathering import (
+    KNN,
+    add_co_purchases,
+    add_groups,
+    add_listed,
+    add_products,
+    add_two_steps,
+    add_variants,
+    add_words,
+    read_history,
+)
+from trendloom.relevance.learned.signals import STARTS
+from trendloom.relevance.learned.steps import write_parts, write_sums
+
+__all__ = ["answer", "candidates_of"]
+
+DAY_MS = 86_400_000
+NEUTRAL = 0.5
+_CO = STARTS["co_purchase"]
+_TWO = STARTS["two_steps"]
+
+
+@jit
+def candidates_of(b, asked, shop, live, rules, room):
+    """Write the candidates of purchase b and their signals into the room; return how many there are.
+
+    ``room.candidate`` (C,) the item, ``room.from_source`` (C,) bits of the sources that proposed it, ``room.rows``
+    (C, F) its signals.
+    """
+    size = shop.product.shape[0]
+    room.stamp[0] += 1
+    stamp = room.stamp[0]
+    item, weight, days = room.item, room.weight, room.days
+    at_ms = asked.at_ms[b]
+    h = read_history(
+        asked.history[b], asked.history_ms[b], at_ms, size, rules.position_decay, rules.day_decay, item, weight, days
+    )
+    last = asked.item[b] if 0 <= asked.item[b] < size else -1
+    total_weight = 0.0
+    today = 0.0
+    for j in range(h):
+        total_weight += weight[j]
+        today += 1.0 if days[j] == 0 else 0.0
+
+    # what the history says of the values of each attribute
+    chance, lift = room.chance, room.lift
+    for a in range(shop.dense.shape[1]):
+        chance[a, :] = 0.0
+        for j in range(h):
+            value = shop.dense[item[j], a]
+            if value >= 0:
+                share = weight[j] / total_weight
+                room.share[a, value] += share
+                room.today[a, value] += 1.0 if days[j] == 0 else 0.0
+                for other in range(chance.shape[1]):
+                    chance[a, other] += share * live.chance[a, value, other]
+        for other in range(chance.shape[1]):
+            lift[a, other] = chance[a, other] / (live.everybody[a, other] + 1e-4)
+        value = shop.dense[last, a] if last >= 0 else -1
+        if value >= 0:
+            room.chance_last[a, :] = live.chance[a, value]
+        else:
+            room.chance_last[a, :] = 0.0
+
+    # candidates
+    take, slot, noted, evidence = rules.take, room.slot, room.noted, room.evidence
+    source, value, chosen, counts = room.source, room.value, room.chosen, room.counts
+    n = add_co_purchases(
+        item, weight, h, live.co_slot, live.co_columns, live.co_counts, live.co_length, live.purchases, live.damping,
+        take[0], stamp, slot, noted, evidence, source, value, counts,
+    )  # fmt: skip
+    n = add_two_steps(
+        n, live.co_slot, live.co_columns, live.co_counts, live.co_length, live.purchases, take[6],
+        stamp, slot, noted, evidence, source, value, counts,
+    )  # fmt: skip
+    n = add_products(
+        n, item, weight, h, shop.product, live.product_slot, live.product_columns, live.product_counts,
+        live.product_length, live.product_purchases, live.product_share, shop.variant_starts, shop.variant_items,
+        live.purchases, lift[2], shop.colour, take[1], stamp, slot, noted, evidence, source, room.product_slot,
+        room.products, room.product_evidence, value, chosen, counts,
+    )  # fmt: skip
+    n = add_variants(
+        n, item, h, shop.product, shop.variant_starts, shop.variant_items, take[2], stamp, slot, noted, evidence, source
+    )
+    n = add_groups(
+        n, chance[0], live.group_starts, live.group_items, live.group_share, shop.dense, lift[1], lift[2], take[3],
+        stamp, slot, noted, evidence, source, value, chosen, counts,
+    )  # fmt: skip
+    n = add_listed(n, live.trending, take[4], 16, stamp, slot, noted, evidence, source)
+    if last >= 0:
+        n = add_listed(n, shop.neighbours[last], take[5], 32, stamp, slot, noted, evidence, source)
+    n = add_words(
+        n, item, h, shop.word, shop.word_starts, shop.word_items, live.purchases, live.product_share, chance[0],
+        shop.group, lift[2], shop.colour, take[7], stamp, slot, noted, evidence, source, value, chosen, counts,
+    )  # fmt: skip
+
+    # what must not be listed is none; of the others the best by the linear form are described
+    slow_aged = live.slow_rate_per_ms * (at_ms - live.landmark_ms)
+    fast_aged = live.fast_rate_per_ms * (at_ms - live.landmark_ms)
+    view = shop.view_group[last] if rules.exclude_other_views and last >= 0 else -1
+    for j in range(asked.history.shape[1]):
+        known = asked.history[b, j]
+        if 0 <= known < size and slot[known] >> 24 == stamp:
+            ago = max(at_ms // DAY_MS - asked.history_ms[b, j] // DAY_MS, 0)
+            if ago == 0 or at_ms - asked.history_ms[b, j] < rules.just_bought_ms:
+                source[slot[known] & 0xFFFFFF] = 0
+    most = total = 0.0
+    found = 0
+    fusion = room.fusion
+    for place in range(n):
+        most = max(most, evidence[place, KNN])
+        total += evidence[place, KNN]
+        if source[place] == 0 or (view >= 0 and shop.view_group[noted[place]] == view):
+            continue
+        if live.barred.shape[0] > noted[place] and live.barred[noted[place]]:
+            continue
+        fusion[found] = fusion_of(
+            noted[place], place, item, weight, h, evidence, shop.product, room.product_slot, room.product_evidence,
+            live.product_damping, live.product_share, shop.group, chance[0], live.group_share, live.slow, slow_aged,
+            rules.weights, rules.variant_share, stamp,
+        )  # fmt: skip
+        chosen[found] = place
+        found += 1
+        if found == chosen.shape[0]:
+            break
+    for place in range(found):
+        value[place] = fusion[place] + 1e-300
+    least = kth_greatest(value, found, room.candidate.shape[0], counts)
+
+    gender = _gender(shop.gender, item, h)
+    _near(asked.stores[b], shop.store, item, h, shop.latitude_deg, shop.longitude_deg, rules.scale_km, room.near)
+    last_purchases = np.log(1.0 + live.purchases[last]) if last >= 0 else 0.0
+    m = 0
+    for at in range(found):
+        if fusion[at] + 1e-300 < least or m == room.candidate.shape[0]:
+            continue
+        place = chosen[at]
+        room.candidate[m] = noted[place]
+        room.from_source[m] = source[place]
+        describe(
+            room.rows[m], noted[place], place, fusion[at], item, weight, days, h, last, evidence,
+            room.product_evidence, room.product_slot, stamp, shop.product, shop.variant_starts, live.purchases,
+            live.slow, slow_aged, live.fast, fast_aged, live.percentile, live.group_share, live.product_share,
+            shop.word, shop.word_starts, shop.title, shop.photo_row, shop.photos, shop.tables, shop.gender, gender,
+            asked.trendiness[b], shop.store, room.near, shop.dense, chance, lift, room.chance_last, room.share,
+            room.today, today, float(h), last_purchases, most, total,
+        )  # fmt: skip
+        m += 1
+    rank_column(room.rows, m, _CO, KNN_RANK, room.order, value)
+    rank_column(room.rows, m, _TWO, TWO_RANK, room.order, value)
+    for a in range(shop.dense.shape[1]):
+        for j in range(h):
+            known = shop.dense[item[j], a]
+            if known >= 0:
+                room.share[a, known] = 0.0
+                room.today[a, known] = 0.0
+    return m
+
+
+@jit
+def answer(asked, shop, live, rules, room, forest, part_of_signal, out_item, out_score, out_parts):
+    """Write the top k of every purchase into out_item (B, k), out_score (B, k) and out_parts (B, k, P)."""
+    k, n_parts = out_item.shape[1], out_parts.shape[2]
+    base = 0.0
+    for tree in range(forest.root.shape[0]):
+        base += forest.value[forest.root[tree]]
+    for b in range(asked.item.shape[0]):
+        m = candidates_of(b, asked, shop, live, rules, room)
+        write_sums(
+            room.rows, m, forest.signal, forest.threshold, forest.left, forest.right, forest.value, forest.root,
+            room.fusion,
+        )  # fmt: skip
+        for place in range(k):
+            out_item[b, place] = -1
+            out_score[b, place] = 0.0
+            out_parts[b, place, :] = 0.0
+        n_best = 0
+        best = room.order
+        for row in range(m):
+            score, item = room.fusion[row], room.candidate[row]
+            if n_best == k:
+                worst = best[k - 1]
+                if score < room.fusion[worst] or (score == room.fusion[worst] and item > room.candidate[worst]):
+                    continue
+            at = n_best if n_best < k else k - 1
+            while at > 0 and (
+                room.fusion[best[at - 1]] < score
+                or (room.fusion[best[at - 1]] == score and room.candidate[best[at - 1]] > item)
+            ):
+                best[at] = best[at - 1]
+                at -= 1
+            best[at] = row
+            n_best = min(n_best + 1, k)
+        for place in range(n_best):
+            row = best[place]
+            out_item[b, place] = room.candidate[row]
+            write_parts(
+                room.rows[row], forest.signal, forest.threshold, forest.left, forest.right, forest.value, forest.root,
+                room.of_signal,
+            )  # fmt: skip
+            for signal in range(part_of_signal.shape[0]):
+                out_parts[b, place, part_of_signal[signal]] += room.of_signal[signal]
+            out_parts[b, place, n_parts - 1] += base
+            for part in range(n_parts):
+                out_score[b, place] += out_parts[b, place, part]
+
+
+@jit
+def _gender(gender, item, h):
+    """Return the gender of most items of a history among women, men and kids; 0 where none says."""
+    women = men = kids = 0
+    for j in range(h):
+        code = gender[item[j]]
+        women += code == 1
+        men += code == 2
+        kids += code == 4
+    if women == 0 and men == 0 and kids == 0:
+        return 0
+    if women >= men and women >= kids:
+        return 1
+    return 2 if men >= kids else 4
+
+
+@jit
+def _near(stores, store, item, h, latitude_deg, longitude_deg, scale_km, near):
+    """Write how near each store (S,) is to the customer's home, the mean of the stores bought from, in [0, 1]."""
+    n_stores = latitude_deg.shape[0]
+    if n_stores == 0:
+        return
+    latitude = longitude = count = 0.0
+    for j in range(stores.shape[0]):
+        if 0 <= stores[j] < n_stores:
+            latitude += latitude_deg[stores[j]]
+            longitude += longitude_deg[stores[j]]
+            count += 1.0
+    if count == 0.0:
+        for j in range(h):
+            if store[item[j]] >= 0:
+                latitude += latitude_deg[store[item[j]]]
+                longitude += longitude_deg[store[item[j]]]
+                count += 1.0
+    for place in range(n_stores):
+        near[place] = NEUTRAL
+        if count > 0.0:
+            km = haversine_km(latitude / count, longitude / count, latitude_deg[place], longitude_deg[place])
+            near[place] = np.exp(-km / scale_km)

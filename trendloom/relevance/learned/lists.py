@@ -1,0 +1,244 @@
+"""Top-k lists by trees: prepares what the learned kernel reads, keeps its room, hands back a ``TopK``.
+
+It belongs to one catalogue and one preset; the trees may be changed while it runs. Read next:
+:mod:`trendloom.relevance.learned.kernel`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trendloom.bounded_counts import BoundedCounts
+from trendloom.relevance.compiled.steps import BUCKETS
+from trendloom.relevance.features import ItemDynamics, ItemFeatures
+from trendloom.relevance.learned.arrays import Asked, Live, Room, Rules, Shop, Trees
+from trendloom.relevance.learned.attributes import AttributePairs, Attributes
+from trendloom.relevance.learned.forest import Forest
+from trendloom.relevance.learned.gathering import N_EVIDENCE, SOURCES
+from trendloom.relevance.learned.kernel import answer, candidates_of
+from trendloom.relevance.learned.signals import PART_OF_SIGNAL, PARTS, SIGNALS
+from trendloom.relevance.presets import Preset
+from trendloom.relevance.query import Query
+from trendloom.relevance.standing import Standing
+from trendloom.relevance.top_k import TopK
+
+__all__ = ["Described", "LearnedLists"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+#: Parts of the linear form, in the order of ``Rules.weights``.
+_FUSED = ("co_purchase", "product_co_purchase", "transition", "variants", "popularity")
+#: Candidates that are described and weighed at most, unless the preset's ``retrieve`` says otherwise.
+_MOST_WEIGHED = 200
+_BARS_NOTHING = np.zeros(0, np.bool_)
+
+
+@dataclass(frozen=True)
+class Described:
+    """Candidates of B purchases end to end: purchase b has ``item[starts[b] : starts[b + 1]]``.
+
+    ``source`` (E,) bits of the sources that proposed them, ``signals`` (E, F) what the trees would be asked about.
+    """
+
+    starts: Ints
+    item: Ints
+    source: Ints
+    signals: npt.NDArray[np.float32]
+
+
+class LearnedLists:
+    """Lists of the preset ``learned``; not thread-safe.
+
+    ``history_length`` (H) and ``co_limit``, the most co-purchases of an item, bound the room that one purchase needs.
+    """
+
+    def __init__(
+        self,
+        features: ItemFeatures,
+        attributes: Attributes,
+        preset: Preset,
+        *,
+        k: int,
+        exclude_other_views: bool,
+        history_length: int,
+        co_limit: int,
+    ) -> None:
+        self._features = features
+        self._attributes = attributes
+        self._preset = preset
+        self._k = k
+        #: transitions between attribute values: whoever learns pairs tells them, too
+        self.pairs = AttributePairs(attributes)
+        self._shop = _shop(features, attributes)
+        self._rules = _rules(preset, exclude_other_views=exclude_other_views)
+        self._room = _room(features, attributes, preset, history_length, co_limit)
+        self._damping = np.full(features.size, preset.shrinkage**preset.damping)
+        self._standing: Standing | None = None
+        self._product_damping = np.zeros(features.n_products)
+        self._chances = self.pairs.chances()
+        self._part_of_signal = np.array(PART_OF_SIGNAL, np.int64)
+
+    def rebuild_pairs(self, co: BoundedCounts) -> None:
+        """Make the transitions anew from co-purchase counts, as after a start."""
+        self.pairs = AttributePairs.rebuilt(self._attributes, co)
+        self._standing = None
+
+    def touch(self, numbers: Ints | None, dynamics: ItemDynamics) -> None:
+        """Take over the purchases of these items (None: of all) after they have changed."""
+        size, preset = self._features.size, self._preset
+        which: slice | Ints = slice(0, size) if numbers is None else numbers[numbers < size]
+        self._damping[which] = (dynamics.purchases[:size][which] + preset.shrinkage) ** preset.damping
+
+    def stand(self, standing: Standing) -> None:
+        """Take over how all items stand, and the transitions as they are now, once for each snapshot."""
+        if standing is self._standing:
+            return
+        preset = self._preset
+        self._standing = standing
+        self._product_damping = (standing.product_purchases + preset.product_shrinkage) ** preset.damping
+        self._chances = self.pairs.chances()
+
+    def rank(
+        self,
+        query: Query,
+        dynamics: ItemDynamics,
+        standing: Standing,
+        forest: Forest,
+        barred: npt.NDArray[np.bool_] | None = None,
+    ) -> TopK:
+        """Return the top-k list of every purchase of the query; ``barred`` (N,) items are not listed."""
+        self.stand(standing)
+        items = np.empty((query.size, self._k), np.int32)
+        scores = np.empty((query.size, self._k))
+        parts = np.empty((query.size, self._k, len(PARTS)))
+        live, trees = self._live(dynamics, standing, barred), Trees(*forest.arrays())
+        answer(
+            _asked(query), self._shop, live, self._rules, self._room, trees, self._part_of_signal, items, scores, parts
+        )
+        return TopK(items, scores, parts, PARTS, self._preset.name)
+
+    def described(self, query: Query, dynamics: ItemDynamics, standing: Standing) -> Described:
+        """Return the candidates of every purchase and their signals: what a forest is grown from."""
+        self.stand(standing)
+        asked, live, room = _asked(query), self._live(dynamics, standing, None), self._room
+        counts, item, source, signals = [0], [], [], []
+        for row in range(query.size):
+            n = candidates_of(row, asked, self._shop, live, self._rules, room)
+            counts.append(n)
+            item.append(room.candidate[:n].copy())
+            source.append(room.from_source[:n].copy())
+            signals.append(room.rows[:n].copy())
+        return Described(
+            np.cumsum(counts),
+            np.concatenate(item) if item else np.empty(0, np.int64),
+            np.concatenate(source) if source else np.empty(0, np.int64),
+            np.concatenate(signals) if signals else np.empty((0, len(SIGNALS)), np.float32),
+        )
+
+    def _live(self, dynamics: ItemDynamics, standing: Standing, barred: npt.NDArray[np.bool_] | None) -> Live:
+        chance, everybody = self._chances
+        return Live(
+            dynamics.purchases,
+            dynamics.slow,
+            dynamics.fast,
+            math.log(2.0) / dynamics.slow_half_life_s / 1000.0,
+            math.log(2.0) / dynamics.fast_half_life_s / 1000.0,
+            dynamics.landmark_ms,
+            self._damping,
+            *dynamics.co.arrays(),
+            *dynamics.transitions.products.arrays(),
+            standing.percentile,
+            standing.group_share,
+            standing.product_share,
+            standing.product_purchases,
+            self._product_damping,
+            standing.by_popularity,
+            standing.in_group.starts,
+            standing.in_group.items,
+            chance,
+            everybody,
+            _BARS_NOTHING if barred is None else barred,
+        )
+
+
+def _asked(query: Query) -> Asked:
+    return Asked(query.item, query.history, query.history_ms, query.at_ms, query.stores, query.trendiness)
+
+
+def _shop(features: ItemFeatures, attributes: Attributes) -> Shop:
+    tables = features.tables
+    return Shop(
+        features.product.astype(np.int32),
+        features.view_group.astype(np.int32),
+        features.group.astype(np.int16),
+        features.gender.astype(np.int8),
+        features.store.astype(np.int16),
+        features.photo_row.astype(np.int32),
+        np.ascontiguousarray(attributes.dense),
+        np.ascontiguousarray(attributes.dense[:, 2]),
+        attributes.word,
+        attributes.title,
+        np.ascontiguousarray(features.photos),
+        np.zeros((0, 0), np.float32) if tables is None else np.ascontiguousarray(tables),
+        np.ascontiguousarray(features.neighbours, np.int32),
+        features.variants.starts,
+        features.variants.items,
+        attributes.by_word.starts,
+        attributes.by_word.items,
+        np.ascontiguousarray(features.store_latitude_deg, np.float64),
+        np.ascontiguousarray(features.store_longitude_deg, np.float64),
+    )
+
+
+def _rules(preset: Preset, *, exclude_other_views: bool) -> Rules:
+    return Rules(
+        np.array([preset.weights.get(name, 0.0) for name in _FUSED]),
+        np.array([preset.retrieve.get(name, 0) for name in SOURCES], np.int64),
+        float(preset.position_decay),
+        float(preset.day_decay),
+        float(preset.variant_share),
+        int(preset.just_bought_s * 1000),
+        float(preset.proximity_scale_km),
+        exclude_other_views,
+    )
+
+
+def _room(features: ItemFeatures, attributes: Attributes, preset: Preset, history_length: int, co_limit: int) -> Room:
+    per_row = co_limit + 1
+    followed = (history_length + 21) * per_row
+    room = min(features.size, followed + history_length * preset.retrieve.get("variants", 0) + 4_096) + 4_096
+    products = min(features.n_products, history_length * per_row) + 1
+    shape = (attributes.dense.shape[1], max(attributes.n_values, 1))
+    weighed = preset.retrieve.get("weighed", _MOST_WEIGHED)
+    return Room(
+        stamp=np.zeros(1, np.int64),
+        slot=np.zeros(features.size, np.int64),
+        product_slot=np.zeros(max(features.n_products, 1), np.int64),
+        item=np.zeros(history_length, np.int64),
+        weight=np.zeros(history_length),
+        days=np.zeros(history_length, np.int64),
+        noted=np.zeros(room, np.int64),
+        evidence=np.zeros((room, N_EVIDENCE)),
+        source=np.zeros(room, np.int64),
+        products=np.zeros(products, np.int64),
+        product_evidence=np.zeros((products, N_EVIDENCE)),
+        value=np.zeros(2 * room),
+        chosen=np.zeros(room, np.int64),
+        counts=np.zeros(BUCKETS, np.int64),
+        fusion=np.zeros(room),
+        chance=np.zeros(shape),
+        lift=np.zeros(shape),
+        chance_last=np.zeros(shape),
+        share=np.zeros(shape),
+        today=np.zeros(shape),
+        near=np.zeros(features.store_latitude_deg.size),
+        candidate=np.zeros(weighed, np.int64),
+        from_source=np.zeros(weighed, np.int64),
+        rows=np.zeros((weighed, len(SIGNALS)), np.float32),
+        order=np.zeros(weighed, np.int64),
+        of_signal=np.zeros(len(SIGNALS)),
+    )

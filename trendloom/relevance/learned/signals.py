@@ -1,0 +1,95 @@
+"""The signals that the trees of the preset ``learned`` may ask, by name, and the part of the score each belongs to.
+
+The order is that of the columns which :mod:`trendloom.relevance.learned.describing` writes. Nothing here computes.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DENSE", "PARTS", "PART_OF_SIGNAL", "SIGNALS", "STARTS"]
+
+#: Attributes between whose values transitions are counted, in order (:mod:`trendloom.relevance.learned.attributes`).
+DENSE = ("group", "type", "colour")
+
+_CO_PURCHASE = (
+    "knn",  # w C / (purchases + shrinkage)^damping, as the part co_purchase of the preset balanced
+    "knn_evidence",  # sum of w_j C_ij over the history
+    "knn_cosine",  # sum of w_j C_ij / sqrt((n_i + 5) (n_j + 5))
+    "knn_best",  # the greatest of these C_ij / sqrt(...)
+    "knn_last",  # C_ij with the item just bought
+    "knn_last_share",  # and as a share of its purchases, C_ij / (n_j + 10)
+    "knn_times",  # how many items of the history it was bought with
+    "knn_rank",  # its place among the candidates by knn, from 0; 999 without evidence
+)
+_PRODUCTS = (
+    "product_cosine",  # the same one level up, between products
+    "product_evidence",
+    "product_best",
+    "product_last_share",
+    "product_times",
+)
+_TWO_STEPS = (
+    "two_steps",  # bought together with what is bought together with the history
+    "two_steps_rank",
+)
+_POPULARITY = (
+    "purchases",  # log(1 + purchases)
+    "slow",  # log of the slow, decayed count at the time of the purchase
+    "fast",  # log of the fast one
+    "percentile",
+    "share_of_group",
+    "share_of_product",
+)
+_VARIANTS = (
+    "variant",  # recency of the purchases of its product
+    "variant_of_last",
+    "variant_times",
+    "product_items",  # how many items its product has
+)
+_WORDS = (
+    "word",  # recency of the purchases whose title begins with the same word
+    "word_of_last",
+    "word_items",  # log of how many items' titles begin so
+    "title",  # recency of the purchases of the same title
+    "apart_from_last",  # how far apart in the catalogue's order the products stand: a collection lies together
+    "apart",  # the least of these distances over the history
+)
+_VISUAL = ("visual_last", "visual_best")
+_REPURCHASE = ("repurchase", "repurchase_days")
+_PERSON = ("gender", "trend_fit", "proximity")
+_ATTRIBUTES = tuple(
+    tuple(f"{name}_{what}" for what in ("chance", "lift", "chance_after_last", "share", "today")) for name in DENSE
+)
+_CUSTOMER = (
+    "bought_today",  # distinct items bought that day
+    "history",  # distinct items in the history
+    "trendiness",
+    "last_purchases",  # log(1 + purchases) of the item just bought
+    "knn_most",  # the greatest knn of any candidate
+    "knn_total",  # and their sum
+)
+_FUSION = ("fusion",)  # the linear form of the preset balanced without its small parts
+
+_BY_PART = {
+    "co_purchase": _CO_PURCHASE,
+    "product_co_purchase": _PRODUCTS,
+    "two_steps": _TWO_STEPS,
+    "popularity": _POPULARITY,
+    "variants": _VARIANTS,
+    "words": _WORDS,
+    "visual": _VISUAL,
+    "repurchase": _REPURCHASE,
+    "person": _PERSON,
+    "transition": _ATTRIBUTES[0],
+    "type": _ATTRIBUTES[1],
+    "colour": _ATTRIBUTES[2],
+    "customer": _CUSTOMER,
+    "fusion": _FUSION,
+}
+
+SIGNALS: tuple[str, ...] = tuple(name for names in _BY_PART.values() for name in names)
+#: Names of the parts that a list's scores are explained by; the last one is what every candidate is given.
+PARTS: tuple[str, ...] = (*_BY_PART, "base")
+#: (F,) the part of each signal.
+PART_OF_SIGNAL: tuple[int, ...] = tuple(place for place, names in enumerate(_BY_PART.values()) for _ in names)
+#: Where the signals of each part begin.
+STARTS: dict[str, int] = {name: PART_OF_SIGNAL.index(place) for place, name in enumerate(_BY_PART)}
