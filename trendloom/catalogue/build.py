@@ -78,7 +78,8 @@ class BuildReport:
     items: int
     photos: int
     left_out: tuple[tuple[str, str], ...]
-    #: Share of the 5 nearest with the same product type: full features, shortened embeddings; None without photos or types.
+    #: Share of the 5 nearest with the same product type: full features, shortened embeddings.
+    #: None without photos, or where no types are told.
     type_at_5_full: float | None
     type_at_5: float | None
     #: (kept, other) item ids of one picture: the other is gone if items were made of photos, else a view of the first.
