@@ -78,7 +78,8 @@ class BuildReport:
     items: int
     photos: int
     left_out: tuple[tuple[str, str], ...]
-    #: Share of the 5 nearest with the same product type: full features, shortened embeddings; None without photos.
+    #: Share of the 5 nearest with the same product type: full features, shortened embeddings.
+    #: None without photos, or where no types are told.
     type_at_5_full: float | None
     type_at_5: float | None
     #: (kept, other) item ids of one picture: the other is gone if items were made of photos, else a view of the first.
@@ -185,7 +186,8 @@ def _assemble(
         photo_embeddings = projection.apply(stage.features)
         photographed = photo_row >= 0
         labels, products = types[photographed], product[photographed]
-        full, short = type_at_5(_unit(stage.features), labels, products), type_at_5(photo_embeddings, labels, products)
+        if len(np.unique(labels)) > 1:  # of one type, or none told, all would agree
+            full, short = (type_at_5(rows, labels, products) for rows in (_unit(stage.features), photo_embeddings))
         contents["projection.safetensors"] = tensor_bytes(projection.tensors())
         for first, pack in pack_thumbnails(stage.thumbnails).items():
             contents[f"thumbnails-{first:06d}.safetensors"] = pack

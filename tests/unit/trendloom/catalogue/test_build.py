@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.trendloom.catalogue.wardrobe import COLUMNS, TYPES, SeededEmbedder, Wardrobe
+from tests.unit.trendloom.catalogue.wardrobe import COLUMNS, TYPES, SeededEmbedder, Wardrobe, draw
 from trendloom.catalogue.build import BuildOptions, build_catalogue
-from trendloom.catalogue.columns import map_columns
+from trendloom.catalogue.columns import Columns, map_columns
 from trendloom.catalogue.directory import load_catalogue
 from trendloom.catalogue.garment import GENDERS
 from trendloom.errors import CatalogueError
@@ -200,3 +200,15 @@ def test_more_categories_than_a_code_can_count_are_refused(tmp_path: Path) -> No
 
 
 GONE = {"title": "", "gender": "", "product": "", "attributes": "type", "words": ""}
+
+
+def test_without_types_no_share_of_equal_types_is_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    for number in range(12):
+        draw(number, rng).save(tmp_path / f"{number:02d}.png")
+    options = BuildOptions(neighbours=5, lowest=3, photo_dims=8)
+    report = build_catalogue(
+        None, tmp_path / "out", Columns(), options, photos=tmp_path, embedder=SeededEmbedder(), layout="plain"
+    )
+    assert (report.photos, report.type_at_5, report.type_at_5_full) == (12, None, None)
+    assert load_catalogue(tmp_path / "out").manifest["quality"] is None

@@ -46,7 +46,7 @@ def test_it_holds_2000_photographed_garments_and_says_from_whom(demo: Catalogue)
 
 
 def test_it_was_made_with_the_options_that_are_the_defaults(demo: Catalogue) -> None:
-    expected = asdict(BuildOptions(name="demo", items=2000)) | {"store_ids": []}
+    expected = asdict(BuildOptions(name="demo", items=2000)) | {"store_ids": [], "tune": ["auto"]}
     told = demo.manifest["options"]
     assert isinstance(told, dict)
     assert told == {name: value for name, value in expected.items() if name in told}
