@@ -19,7 +19,8 @@ import numpy as np
 from benchmarks.processes_seen import machine
 from benchmarks.report import software
 from evaluation.leave_one_out.baselines import Chance, Popularity
-from evaluation.leave_one_out.neighbours import Blend, ItemNeighbours, SecondNeighbours, fit_blend
+from evaluation.leave_one_out.blending import Blend, Logarithm, Mean, fit_weights, hard_questions, offset_of
+from evaluation.leave_one_out.neighbours import ItemNeighbours, SecondNeighbours
 from evaluation.leave_one_out.networks_study import both_protocols, fit_model, nearly_all, questions_of
 from evaluation.leave_one_out.protocols import Questions, Scorer
 from evaluation.leave_one_out.split import Split, leave_one_out
@@ -29,7 +30,7 @@ from trendloom.collaborative.model_file import load_model, save_model
 from trendloom.logs.interaction_files import read_interactions
 from trendloom.logs.interactions import Interactions
 
-__all__ = ["blended", "neighbours", "network"]
+__all__ = ["full_parts", "neighbours", "network", "sampled_parts"]
 
 _RESULT = Path(__file__).parent / "results" / "leave_one_out.json"
 #: Direct neighbours that are tried: damping and position decay.
@@ -50,10 +51,22 @@ def neighbours(known: Interactions, damping: float, position_decay: float) -> It
     return ItemNeighbours(known, damping=damping, shrinkage=2.0, position_decay=position_decay)
 
 
-def blended(known: Interactions) -> list[Any]:
-    """Return what the blend is made of: popularity, direct and second neighbours."""
-    near = ItemNeighbours(known, damping=0.3, shrinkage=2.0, position_decay=1.0, tie_break=0.0)
-    return [Popularity(known), near, SecondNeighbours(known)]
+def sampled_parts(known: Interactions) -> list[Scorer]:
+    """Return what the blend for the sampled protocol is made of, besides the networks: it has to order the tail."""
+    direct = ItemNeighbours(known, damping=0.3, shrinkage=2.0, position_decay=1.0, tie_break=0.0)
+    return [Popularity(known), direct, SecondNeighbours(known, shrinkage=20.0)]
+
+
+def full_parts(known: Interactions) -> list[Scorer]:
+    """Return what the blend for full ranking is made of, besides the networks: direct neighbours in several forms."""
+    forms: tuple[dict[str, float], ...] = (
+        {"damping": 0.0, "shrinkage": 1.0, "position_decay": 0.9},
+        {"damping": 0.5, "shrinkage": 5.0, "position_decay": 0.9},
+        {"damping": 0.1, "shrinkage": 1.0, "position_decay": 0.8, "nearness": 0.7},
+        {"damping": 0.2, "shrinkage": 1.0, "position_decay": 0.5},
+        {"damping": 0.5, "shrinkage": 1.0, "position_decay": 1.0, "row_damping": 0.5},
+    )
+    return [Popularity(known), *(ItemNeighbours(known, tie_break=0.0, **form) for form in forms)]
 
 
 def network(
@@ -110,10 +123,6 @@ def main() -> None:
     tried = {case: both_protocols(neighbours(learnt, *case), validation) for case in GRID}
     best = max(GRID, key=lambda case: tried[case]["full"]["hit@10"])
     measured("direct neighbours", neighbours(learnt, *best), neighbours(known, *best))
-    order = rng.permutation(validation.users.size)
-    fitted = fit_blend(blended(learnt), _rows(validation, np.sort(order[:_FITTING])))
-    later = Blend(blended(known), fitted.offsets, fitted.weights)
-    measured("blend", fitted, later, _rows(validation, np.sort(order[_FITTING:])), few=True)
     trained = {
         kind: [
             network(split, validation, SOURCE[kind], seed=seed, folder=given.models, name=f"source_{kind}")
@@ -121,6 +130,18 @@ def main() -> None:
         ]
         for kind in NETWORKS
     }
+    order = rng.permutation(validation.users.size)
+    fitting, rest = (_rows(validation, np.sort(part)) for part in (order[:_FITTING], order[_FITTING:]))
+    crowds = [Mean([pair[place] for pair in trained["gmf"]]) for place in (0, 1)]
+    blends: dict[str, Blend] = {}
+    for name, parts_of, share in (("blend, sampled", sampled_parts, 0.5), ("blend, full", full_parts, 0.05)):
+        parts = parts_of(learnt)
+        asked = fitting if parts_of is sampled_parts else hard_questions(neighbours(learnt, 0.0, 0.9), fitting)
+        offsets = [offset_of(part, asked, share) for part in parts]
+        fitted = fit_weights([*map(Logarithm, parts, offsets), crowds[0]], asked)
+        blends[name] = fitted
+        later = Blend([*map(Logarithm, parts_of(known), offsets), crowds[1]], fitted.weights)
+        measured(name, fitted, later, rest, few=parts_of is sampled_parts)
     ours, weight = TUNED["neumf"], TUNED["gmf"].popularity
     networks = {f"source_{kind}": each for kind, each in trained.items()} | {
         "tuned_gmf": [tuple(part.with_popularity(weight) for part in pair) for pair in trained["gmf"]],
@@ -160,7 +181,7 @@ def main() -> None:
             f"damping {damping}, position decay {decay}": tried[damping, decay] for damping, decay in GRID
         },
         "direct neighbours chosen": {"damping": best[0], "position decay": best[1]},
-        "blend": {"weights": list(fitted.weights), "offsets": list(fitted.offsets)},
+        "blends' weights": {name: list(blend.weights) for name, blend in blends.items()},
         "validation": on_validation,
         "chosen on validation": chosen,
         "test": on_test,

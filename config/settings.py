@@ -384,6 +384,11 @@ class ListsSettings(_Group):
         description="Seconds between looks for a change of the availability file. Default: what is sold out disappears "
         "within a second, and a look costs one file status.",
     )
+    trained_model: str = Field(
+        "",
+        description="File of `trendloom train gmf` or another of its networks, for the part `trained` that weights may "
+        "name. Default: empty, none.",
+    )
     weights: dict[str, float] = Field(
         default_factory=dict,
         description="Weights of parts that replace the preset's, such as { gender = 0.2, visual = 0.5 }; "

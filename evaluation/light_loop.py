@@ -39,6 +39,8 @@ class LoopRules:
     co_purchase_keep: int = 96
     co_purchase_limit: int = 128
     trendiness_prior_weight: float = 10.0
+    #: what an older purchase weighs in trendiness against the one after it; the state has no fading
+    trendiness_fade: float = 1.0
     standing_purchases: int = 1_024
 
 
@@ -149,8 +151,9 @@ class LightLoop:
             history[row, : len(tail)] = [entry[0] for entry in tail]
             history_ms[row, : len(tail)] = [entry[1] for entry in tail]
             total, count = self._percentiles.get(buyer, (0.0, 0))
-            self._percentiles[buyer] = (total + rank, count + 1)
-            trendiness[row] = self._trendiness(total + rank, count + 1)
+            total = self.rules.trendiness_fade * total + rank
+            self._percentiles[buyer] = (total, count + 1)
+            trendiness[row] = self._trendiness(total, count + 1)
         self._population = (self._population[0] + float(percentile.sum()), self._population[1] + item.size)
         stores = np.full(history.shape, -1, np.int16)
         return Query(item.astype(np.int32), history, history_ms, at_ms, stores, trendiness, percentile)
@@ -159,8 +162,9 @@ class LightLoop:
         """Return the mean percentile of ``count`` purchases, shrunken towards the population's."""
         everybody, purchases = self._population
         prior = everybody / purchases if purchases else 0.5
-        weight = self.rules.trendiness_prior_weight
-        return (total + weight * prior) / (count + weight)
+        weight, fade = self.rules.trendiness_prior_weight, self.rules.trendiness_fade
+        past = count if fade == 1.0 else (1.0 - fade**count) / (1.0 - fade)
+        return (total + weight * prior) / (past + weight)
 
     def learn(self, query: Query) -> None:
         """Count a batch's purchases, after what they ask was answered."""

@@ -105,7 +105,11 @@ def _study(arguments: argparse.Namespace) -> dict[str, object]:
     if arguments.scored_to is not None:
         to_ms = int(datetime.fromisoformat(arguments.scored_to).replace(tzinfo=UTC).timestamp() * 1000)
     rules = LoopRules(
-        co_purchase_keep=arguments.keep, co_purchase_limit=arguments.limit, co_purchase_window=arguments.window
+        co_purchase_keep=arguments.keep,
+        co_purchase_limit=arguments.limit,
+        co_purchase_window=arguments.window,
+        trendiness_prior_weight=arguments.prior,
+        trendiness_fade=arguments.fade,
     )
     loop = LightLoop(features, rules, clock_s=time.process_time)
     preset = PRESETS[arguments.preset]
@@ -149,6 +153,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep", type=int, default=LoopRules.co_purchase_keep, help="co-purchases kept an item")
     parser.add_argument("--limit", type=int, default=LoopRules.co_purchase_limit, help="co-purchases held an item")
     parser.add_argument("--window", type=int, default=LoopRules.co_purchase_window, help="past items paired")
+    parser.add_argument(
+        "--prior", type=float, default=LoopRules.trendiness_prior_weight, help="of trendiness, purchases"
+    )
+    parser.add_argument("--fade", type=float, default=1.0, help="of older purchases in trendiness; 1 is none")
     parser.add_argument("--baselines", action="store_true", help="score plain popularity as well")
     parser.add_argument("--overlap", type=int, default=0, help="lists to compare with exhaustive scoring")
     report = _study(parser.parse_args(arguments))

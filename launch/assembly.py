@@ -19,6 +19,7 @@ from config.stores import store_positions
 from launch.compose import redis_options, topic_table
 from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.catalogue.garment import Catalogue
+from trendloom.collaborative.model_file import load_model
 from trendloom.errors import MissingExtra, SettingsError
 from trendloom.refresh import LearnedRules, ListRules, Refresher
 from trendloom.refresh.availability import read_availability
@@ -81,8 +82,14 @@ def list_rules(settings: Settings) -> ListRules:
         raise SettingsError(
             f"There is no preset {lists.preset!r}. Action: set lists.preset to one of {', '.join(sorted(PRESETS))}."
         )
+    preset = PRESETS["balanced" if learned is not None else lists.preset].weighing(lists.weights)
+    if "trained" in preset.parts and not lists.trained_model:
+        raise SettingsError(
+            "The part `trained` weighs, but there is no model. "
+            "Action: set lists.trained_model to a file of trendloom train."
+        )
     return ListRules(
-        PRESETS["balanced" if learned is not None else lists.preset].weighing(lists.weights),
+        preset,
         lists.top_k,
         lists.exclude_other_views,
         Arrangement(
@@ -93,6 +100,7 @@ def list_rules(settings: Settings) -> ListRules:
             pool=lists.pool_items,
         ),
         changing_availability=bool(lists.availability_file),
+        trained=load_model(Path(lists.trained_model)) if lists.trained_model else None,
         new_items=lists.new_items,
         new_item_limit=lists.new_item_limit,
         learned=learned,

@@ -1,7 +1,8 @@
 """From a batch of purchases to its top-k lists: propose candidates, score them, choose the best.
 
-Candidates come from visual neighbours, co-purchase, variants, likely groups and trending items; what the customer has
-just bought never comes back. How much this loses against scoring every item is measured by :mod:`evaluation.study`.
+Candidates come from visual neighbours, co-purchase, variants, likely groups, trending items and, where one is given, a
+trained model; what the customer has just bought never comes back. How much this loses against scoring every item is
+measured by :mod:`evaluation.study`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from trendloom.relevance.standing import Standing
 from trendloom.relevance.top_k import TopK
 
 __all__ = ["TopK", "allowed", "propose", "recommend", "top_k"]
+
+#: Candidates of a trained model, where the preset does not say how many.
+_TRAINED = 40
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -52,7 +56,7 @@ def recommend(
 def propose(question: Question) -> Pairs:
     """Return the candidates of every purchase, each once, in the amounts of ``preset.retrieve``, bought items too."""
     n = question.features.size
-    sources = (_neighbours, _trending, _variants, _co_purchased, _of_groups)
+    sources = (_neighbours, _trending, _variants, _co_purchased, _of_groups, _trained)
     keys = np.concatenate([source(question) for source in sources])
     if question.query.size * n < 2**31:
         keys = np.sort(keys.astype(np.int32)).astype(np.int64)  # half the width sorts in half the time
@@ -147,6 +151,16 @@ def _co_purchased(question: Question) -> Ints:
     item = evidence.key - row * question.features.size
     value = damped(evidence.value, question.dynamics.purchases[item], preset.shrinkage, preset.damping)
     return evidence.key[value >= _kth_best(value, row, question.query.size, count)[row]]
+
+
+def _trained(question: Question) -> Ints:
+    model, weighs = question.features.trained, question.preset.weights.get("trained", 0.0) > 0
+    count = question.preset.retrieve.get("trained", _TRAINED) if weighs else 0
+    if model is None or count == 0:
+        return np.zeros(0, np.int64)
+    item = model.best(question.trained, count)
+    row, column = np.nonzero(item >= 0)
+    return row * question.features.size + item[row, column]
 
 
 def _of_groups(question: Question) -> Ints:

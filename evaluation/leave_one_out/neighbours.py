@@ -1,23 +1,19 @@
-"""Scores from items that were taken together: direct neighbours, neighbours of neighbours, and both with popularity.
+"""Scores from items that were taken together: direct neighbours, and neighbours of neighbours.
 
-Counts only; nothing is trained but :func:`fit_blend`'s handful of weights, on validation. Needs scipy.
-Read next: :mod:`evaluation.leave_one_out.protocols`.
+Counts only, nothing is trained. Needs scipy. Read next: :mod:`evaluation.leave_one_out.blending`, which weighs them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.leave_one_out.protocols import Questions
 from trendloom.errors import MissingExtra
 from trendloom.logs.interactions import Interactions
 
-__all__ = ["Blend", "ItemNeighbours", "SecondNeighbours", "fit_blend"]
+__all__ = ["ItemNeighbours", "SecondNeighbours"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -31,11 +27,9 @@ class ItemNeighbours:
     """score(u, i) = Σ_j d^age(j) C_ij / (n_i + s)^b + ε log(1 + n_i), ε = ``tie_break``, over the items j that u took.
 
     C_ij is the number of users who took both, n_i of those who took i; a user's latest item has age 0. With b = 0 they
-    are plain counts, which suits full ranking: the weight that other forms give to rare items is lost there.
-
-    >>> some = Interactions(np.array([0, 2, 4]), np.array([0, 1, 2, 1], np.int32), ("a", "b"), ("x", "y", "z"))
-    >>> ItemNeighbours(some, damping=0.0).score_all(np.array([0])).round(2).tolist()   # z was taken with y, by b
-    [[1.0, 0.9, 1.0]]
+    are plain counts, which suits full ranking: the weight that other forms give to rare items is lost there. With
+    ``row_damping`` a, C_ij is divided by (n_j + s)^a too; with ``nearness`` g below 1 two items count together as
+    g^(distance in the user's row - 1).
     """
 
     def __init__(
@@ -45,12 +39,14 @@ class ItemNeighbours:
         damping: float = 0.0,
         shrinkage: float = 1.0,
         position_decay: float = 0.9,
+        row_damping: float = 0.0,
+        nearness: float = 1.0,
         tie_break: float = _TIE_BREAK,
     ) -> None:
         counts = known.counts
         scale = (counts + shrinkage) ** -damping
-        self._near = scaled_columns(together(known), scale)
-        self._taken = weighted_rows(known, position_decay)
+        self._near = scaled_columns(together(known) if nearness == 1 else near_together(known, nearness), scale)
+        self._taken = scaled_columns(weighted_rows(known, position_decay), (counts + shrinkage) ** -row_damping)
         self._tie_break = (tie_break * np.log1p(counts)).astype(np.float32)
 
     def score_all(self, users: Ints) -> Floats:
@@ -70,7 +66,7 @@ class SecondNeighbours:
     so the square of S is never made: steps are taken from each user's items.
     """
 
-    def __init__(self, known: Interactions, *, shrinkage: float = 1.0) -> None:
+    def __init__(self, known: Interactions, *, shrinkage: float = 20.0) -> None:
         scale = (known.counts + shrinkage) ** -0.5
         self._near = scaled_columns(scaled_columns(together(known), scale).T.tocsr(), scale)  # symmetric
         self._taken = weighted_rows(known, 1.0)
@@ -96,72 +92,6 @@ class SecondNeighbours:
         return scores
 
 
-@dataclass(frozen=True)
-class Blend:
-    """score = Σ_p w_p log(s_p + ε_p): one answer from several scorers, whose products count rather than their sums."""
-
-    scorers: Sequence[Any]
-    offsets: Sequence[float]
-    weights: Sequence[float]
-
-    def score_all(self, users: Ints) -> Floats:
-        """Return (B, N) scores."""
-        return self._summed([scorer.score_all(users) for scorer in self.scorers])
-
-    def score_pairs(self, users: Ints, items: Ints) -> Floats:
-        """Return (B, C) scores."""
-        return self._summed([scorer.score_pairs(users, items) for scorer in self.scorers])
-
-    def _summed(self, parts: Sequence[Floats]) -> Floats:
-        total = np.zeros(parts[0].shape, np.float32)
-        for part, offset, weight in zip(parts, self.offsets, self.weights, strict=True):
-            total += np.float32(weight) * np.log(part + np.float32(offset))
-        return total
-
-
-def fit_blend(scorers: Sequence[Any], questions: Questions, *, iterations: int = 50) -> Blend:
-    """Return the blend whose softmax gives the targets the most chance among their drawn negatives.
-
-    An offset is half of the median positive score, a part's constants: the weights, one a part, are found by Newton's
-    method on the mean log-likelihood, which is concave. To be fitted on validation questions.
-    """
-    parts, offsets = [], []
-    items = np.column_stack((questions.target, questions.negatives))
-    for scorer in scorers:
-        scores = scorer.score_pairs(questions.users, items)
-        positive = scores[scores > 0]
-        offsets.append(0.5 * float(np.median(positive)) if positive.size else 1.0)
-        parts.append(np.log(scores + np.float32(offsets[-1])))
-    seen = np.stack(parts, axis=-1).astype(np.float64)  # (Q, 1 + C, P)
-    weights = np.zeros(len(scorers))
-    likelihood, chance = _likelihood(seen, weights)
-    for _ in range(iterations):
-        expected = np.einsum("qc,qcp->qp", chance, seen)  # (Q, P)
-        gradient = (seen[:, 0] - expected).mean(axis=0)
-        second = np.einsum("qcp,qcr->pr", seen * chance[:, :, None], seen, optimize=True) / len(seen)
-        curvature = second - expected.T @ expected / len(seen) + 1e-9 * np.eye(len(weights))
-        step = np.linalg.solve(curvature, gradient)
-        before = likelihood
-        for _ in range(20):  # a step that is too long is halved
-            likelihood, chance = _likelihood(seen, weights + step)
-            if likelihood >= before:
-                break
-            step = step / 2
-        weights = weights + step
-        if likelihood - before < 1e-9:
-            break
-    return Blend(tuple(scorers), tuple(offsets), tuple(weights.tolist()))
-
-
-def _likelihood(seen: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> tuple[float, Any]:
-    """Return the targets' mean log chance and all chances (Q, 1 + C)."""
-    logits = seen @ weights
-    logits -= logits.max(axis=1, keepdims=True)
-    chance = np.exp(logits)
-    total = chance.sum(axis=1, keepdims=True)
-    return float((logits[:, 0] - np.log(total[:, 0])).mean()), chance / total
-
-
 def together(known: Interactions) -> Any:
     """Return C (N, N), the number of users who took both, as a scipy CSR matrix without its diagonal."""
     taken = weighted_rows(known, 1.0)
@@ -169,6 +99,21 @@ def together(known: Interactions) -> Any:
     both.setdiag(0)
     both.eliminate_zeros()
     return both
+
+
+def near_together(known: Interactions, nearness: float, *, reach: int = 11) -> Any:
+    """Return (N, N): Σ over users of nearness^(d - 1) for two of their items d places apart, d up to ``reach``."""
+    from scipy import sparse
+
+    user, item = known.user, known.item
+    rows, columns, values = [], [], []
+    for distance in range(1, reach + 1):
+        first = np.flatnonzero(user[:-distance] == user[distance:]) if distance < item.size else np.zeros(0, np.int64)
+        rows += [item[first], item[first + distance]]
+        columns += [item[first + distance], item[first]]
+        values.append(np.full(2 * first.size, nearness ** (distance - 1), np.float32))
+    pairs = (np.concatenate(rows), np.concatenate(columns))
+    return sparse.csr_matrix((np.concatenate(values), pairs), shape=(known.n_items, known.n_items))
 
 
 def weighted_rows(known: Interactions, position_decay: float) -> Any:

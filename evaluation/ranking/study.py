@@ -109,7 +109,12 @@ def _study(arguments: argparse.Namespace) -> dict[str, Any]:
                 open_models.enter_context(closing(other))
         learned = Observed(ground, growth=Growth(rounds=arguments.rounds))
         began_s = time.perf_counter()
-        judged = run(purchases, questions, ground, [*others, learned], batch=arguments.batch)
+
+        def progress(done: int) -> None:
+            if done % 5_000 < arguments.batch:
+                sys.stderr.write(f"{done} of {len(purchases)}\n")
+
+        judged = run(purchases, questions, ground, [*others, learned], batch=arguments.batch, progress=progress)
         took_s = time.perf_counter() - began_s
     figures = _figures(judged)
     ours = figures["next_in_session"]["learned"]["hit"]

@@ -248,8 +248,16 @@ def _print(report: dict[str, Any], out: Path) -> None:
             title=name,
         )
         for variant, measures in variants.items():
-            grid.add_row(variant, *("-" if measures[key] is None else f"{measures[key]:.4f}" for key in _SHOWN))
+            grid.add_row(variant, *(_said(measures, key) for key in _SHOWN))
         console.print(grid)
     if report["left_out"]:
         typer.echo(f"{len(report['left_out'])} photos left out; {out / 'paper.json'} names them", err=True)
     typer.echo(f"tables: {out / report['files'][0]}" + (" and more" if len(report["files"]) > 1 else ""))
+
+
+def _said(measures: dict[str, Any], key: str) -> str:
+    if measures[key] is None:
+        return "-"
+    # an agreement of two known pairs is not one of two thousand
+    known = f" of {measures['gender_known']:.0f}" if key == "gender_agreement" else ""
+    return f"{measures[key]:.4f}{known}"

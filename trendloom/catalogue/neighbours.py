@@ -184,20 +184,23 @@ def _write_best(
     if count == 0:
         return
     step = columns // CHUNK
+    crowded = np.ones(height, np.bool_)
     if step > count:
         # chunk j holds columns j, j + step, j + 2 step ...: its extreme is then an elementwise one of long rows
         chunked = scores.reshape(height, CHUNK, step)
-        if sign > 0:
-            chosen = np.argpartition(chunked.max(axis=1), step - count, axis=1)[:, step - count :]
-        else:
-            chosen = np.argpartition(chunked.min(axis=1), count - 1, axis=1)[:, :count]
+        extremes = chunked.max(axis=1) if sign > 0 else -chunked.min(axis=1)  # (B, step)
+        chosen = np.argpartition(extremes, step - count, axis=1)[:, step - count :]
+        # where more chunks are as good as the least of those, the smaller row may lie in another one
+        rounded = np.rint(extremes / STEP)
+        least = np.take_along_axis(rounded, chosen, axis=1).min(axis=1)
+        crowded = (rounded >= least[:, None]).sum(axis=1) > count
         candidates = (chosen[:, None, :] + (np.arange(CHUNK) * step)[None, :, None]).reshape(height, -1)
         values = np.take_along_axis(scores, candidates, axis=1) * np.float32(sign)
-    else:
-        candidates = np.broadcast_to(np.arange(columns), (height, columns))
-        values = scores * np.float32(sign)
-    found, similarity = order_best(candidates, values, count, sign)
-    ids[:height], best[:height] = found, similarity
+        ids[:height], best[:height] = order_best(candidates, values, count, sign)
+    rows = np.flatnonzero(crowded)
+    if rows.size:
+        candidates = np.broadcast_to(np.arange(columns), (rows.size, columns))
+        ids[rows], best[rows] = order_best(candidates, scores[rows] * np.float32(sign), count, sign)
 
 
 def order_best(

@@ -130,8 +130,15 @@ class CollaborativeModel:
                 scores[part] += self._deep(self.user_hidden[users[part]][:, None, :] + self.item_hidden[items[part]])
         return scores
 
+    def score_rows(self, dot: Floats, hidden: Floats, items: Ints) -> Floats:
+        """Return the scores (P,) of single pairs: a customer's vectors (P, F) and (P, H), and an item (P,)."""
+        scores: Floats = np.einsum("pf,pf->p", dot, self.item_dot[items]) + self.item_bias[items]
+        if self.item_hidden.shape[1]:
+            scores += self._deep(hidden + self.item_hidden[items])
+        return scores
+
     def _deep(self, hidden: Floats) -> Floats:
-        """Return what the hidden part adds, from sums of first layers (B, C, H): (B, C). Overwrites its argument."""
+        """Return what the hidden part adds, from sums of first layers (..., H): (...). Overwrites its argument."""
         np.maximum(hidden, 0.0, out=hidden)
         for weights, bias in self.layers:
             hidden = hidden @ weights + bias

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from trendloom.candidates import recommend
 from trendloom.catalogue.garment import Catalogue
+from trendloom.collaborative.model import CollaborativeModel
+from trendloom.collaborative.on_stream import StreamModel
 from trendloom.refresh.assortment import features_by_number
 from trendloom.refresh.availability import EVERYTHING, Availability
 from trendloom.refresh.next_basket import next_baskets
@@ -77,6 +79,8 @@ class ListRules:
     arrangement: Arrangement = field(default_factory=Arrangement)
     #: Whether some items may not be listed at times; lists are then chosen among more candidates.
     changing_availability: bool = False
+    #: A trained collaborative model, for the part `trained`; lists that weigh it are made by the plain form.
+    trained: CollaborativeModel | None = None
     #: At least so many places are for items of which fewer than so many were bought, as far as neighbours are.
     new_items: int = 0
     new_item_limit: int = 1
@@ -265,13 +269,17 @@ class Scorer:
     def query(self, listed: Listings) -> Query:
         """Return what these purchases ask."""
         arrivals, which = listed.arrivals, listed.which
-        return self.question(
+        query = self.question(
             listed.entries,
             arrivals.items[which],
             arrivals.at_ms[which],
             trendiness=listed.trendiness,
             percentile=listed.percentiles,
         )
+        if self._features.trained is None or not self._asks_trained():
+            return query
+        names = [arrivals.names[place] for place in arrivals.places[which].tolist()]
+        return replace(query, trained=self._features.trained.customers(names))
 
     def question(self, entries: Entries, items: Ints, at_ms: Ints, *, trendiness: Floats, percentile: Floats) -> Query:
         """Return what purchases of ``items`` (B,) ask, whose customers' histories (B, H) are ``entries``."""
@@ -319,7 +327,11 @@ class Scorer:
             room = size if size == len(self._catalogue) else min(mirror.capacity, size + size // 8 + 64)
             self._features = features_by_number(self._catalogue, self._number_of_row, room, self._stores)
             self._withdrawn = self._find_withdrawn(room)
-            self._ranker = self._new_ranker() if self._compiled else None
+            if model := self._list_rules.trained:
+                self._features = replace(
+                    self._features, trained=StreamModel(model, mirror.number_of, self._features.size)
+                )
+            self._ranker = self._new_ranker() if self._compiled and not self._asks_trained() else None
             self._learned = self._new_learned(room) if self._list_rules.learned is not None else None
         self._dynamics = ItemDynamics(
             purchases=mirror.purchases,
@@ -362,6 +374,9 @@ class Scorer:
         withdrawn = self._availability.denied(known, room)
         withdrawn[gone] = True
         return withdrawn
+
+    def _asks_trained(self) -> bool:
+        return self._list_rules.trained is not None and "trained" in self._list_rules.preset.parts
 
     def _new_ranker(self) -> Ranker:
         from trendloom.relevance.compiled.ranker import Ranker

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trendloom.bounded_counts import BoundedCounts
+from trendloom.relevance.trained import TrainedScores
 from trendloom.relevance.transitions import Transitions
 
 __all__ = ["GENDERS", "ItemDynamics", "ItemFeatures", "Lists"]
@@ -94,6 +95,8 @@ class ItemFeatures:
     neighbour_similarity: npt.NDArray[np.floating]
     lowest: npt.NDArray[np.int32]
     lowest_similarity: npt.NDArray[np.floating]
+    #: a trained collaborative model, where one is given
+    trained: TrainedScores | None = None
 
     @property
     def size(self) -> int:

@@ -27,6 +27,7 @@ PART_NAMES = (
     "gender",
     "proximity",
     "repurchase",
+    "trained",
 )
 
 

@@ -33,6 +33,8 @@ class Query:
     stores: npt.NDArray[np.int16]
     trendiness: npt.NDArray[np.float64]
     percentile: npt.NDArray[np.float64]
+    #: trained vectors of the customers (B, W), NaN rows for strangers; None where no model is given
+    trained: npt.NDArray[np.float32] | None = None
 
     def take(self, rows: npt.NDArray[np.int64]) -> Query:
         """Return the purchases of these rows only."""
@@ -44,6 +46,7 @@ class Query:
             self.stores[rows],
             self.trendiness[rows],
             self.percentile[rows],
+            None if self.trained is None else self.trained[rows],
         )
 
     @property

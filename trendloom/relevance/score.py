@@ -22,6 +22,7 @@ from trendloom.relevance.presets import Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.standing import Standing
 from trendloom.relevance.store_distance import haversine_km, homes, proximity
+from trendloom.relevance.trained import customer_vectors
 from trendloom.relevance.visual import similarity
 
 __all__ = ["Pairs", "Question", "score"]
@@ -113,6 +114,13 @@ class Question:
         np.add.at(weight, (row, group[row, position]), self.recency[row, position])
         weight /= np.maximum(weight.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
         return np.asarray(weight @ chance, np.float64)
+
+    @cached_property
+    def trained(self) -> npt.NDArray[np.float32]:
+        """Vectors (B, W) of the customers, for a trained model; raises ``ValueError`` where none is given."""
+        if self.features.trained is None:
+            raise ValueError("the part `trained` needs a trained model")
+        return customer_vectors(self.features.trained, self.query.trained, self.history, self.recency)
 
     @cached_property
     def gender(self) -> npt.NDArray[np.int64]:
@@ -279,6 +287,13 @@ def _repurchase(pairs: Pairs, question: Question) -> Floats:
     return Evidence(key, question.recency[row, position]).summed().at(pairs.key)
 
 
+def _trained(pairs: Pairs, question: Question) -> Floats:
+    model = question.features.trained
+    if model is None:
+        return np.zeros(pairs.key.size)
+    return model.chances(question.trained, pairs.row, pairs.item)
+
+
 PARTS: Mapping[str, Callable[[Pairs, Question], Floats]] = {
     "co_purchase": _co_purchase,
     "product_co_purchase": _product_co_purchase,
@@ -291,4 +306,5 @@ PARTS: Mapping[str, Callable[[Pairs, Question], Floats]] = {
     "gender": _gender,
     "proximity": _proximity,
     "repurchase": _repurchase,
+    "trained": _trained,
 }

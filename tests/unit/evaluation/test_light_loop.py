@@ -59,3 +59,16 @@ def test_a_list_is_made_before_its_batch_is_learnt() -> None:
     shown = dict(zip(together.items[0].tolist(), together.parts[0, :, place].tolist(), strict=True))
     assert shown[5] > 0
     assert shown.get(7, 0.0) == 0.0  # bought in the same batch: not known yet
+
+
+def test_trendiness_may_fade_from_purchase_to_purchase() -> None:
+    features = loop().features
+    rules = LoopRules(trendiness_prior_weight=2.0, trendiness_fade=0.5, standing_purchases=1)
+    one = LightLoop(features, rules)
+    sold = np.array([1, 1, 1, 2])  # item 1 three times, item 2 once: percentiles .75 and .25
+    one.take(np.array([5, 6, 7, 8]), sold, np.arange(4), None)
+    one.take(np.array([9]), np.array([1]), np.array([10]), None)  # .75
+    one.take(np.array([9]), np.array([2]), np.array([11]), None)  # .25
+    told = one.ask(np.array([9]), np.array([12]))
+    prior = (0.75 + 0.25) / 6  # six purchases, of which four when nothing had been sold
+    assert told.trendiness[0] == pytest.approx((2 * prior + 0.5 * 0.75 + 0.25) / (2 + 1.5))

@@ -73,10 +73,12 @@ class Ranker:
         which: slice | Ints = slice(0, cards.size) if numbers is None else numbers[numbers < cards.size]
         slow = dynamics.slow[: cards.size][which]
         newest = float(slow.max(initial=-np.inf))
-        if numbers is None or newest > self._fresh_at + _MOST_FRESH:
+        # far from the anchor either way: events before the landmark have scores far below 0
+        if numbers is None or not abs(newest - self._fresh_at) <= _MOST_FRESH:
+            which, slow = slice(0, cards.size), dynamics.slow[: cards.size]
+            newest = float(slow.max(initial=-np.inf))
             if newest > -np.inf:
                 self._fresh_at = newest
-            which, slow = slice(0, cards.size), dynamics.slow[: cards.size]
         cards["fresh"][which] = np.exp(slow - self._fresh_at)
         self._items.damping[which] = (dynamics.purchases[: cards.size][which] + preset.shrinkage) ** preset.damping
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evaluation.leave_one_out.blending import fit_weights, hard_questions
 from evaluation.leave_one_out.protocols import Questions
 from trendloom.logs.interactions import Interactions
 
 pytest.importorskip("scipy", reason="needs scipy: pip install 'trendloom[evaluation]'")
 
-from evaluation.leave_one_out.neighbours import ItemNeighbours, SecondNeighbours, fit_blend
+from evaluation.leave_one_out.neighbours import ItemNeighbours, SecondNeighbours
 
 
 def some_log(seed: int = 1) -> Interactions:
@@ -41,7 +42,7 @@ def test_direct_neighbours_are_the_plain_sum() -> None:
 
 def test_second_neighbours_are_two_steps() -> None:
     log = some_log()
-    scale = (log.counts + 1.0) ** -0.5
+    scale = (log.counts + 20.0) ** -0.5
     near = plain_counts(log) * scale * scale[:, None]
     taken = np.zeros((log.n_users, log.n_items))
     taken[log.user, log.item] = 1
@@ -57,6 +58,11 @@ class Given:
     def __init__(self, table: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
         self._table = table
 
+    def score_all(
+        self, users: np.ndarray[tuple[int], np.dtype[np.int64]]
+    ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        return self._table[users]
+
     def score_pairs(
         self, users: np.ndarray[tuple[int], np.dtype[np.int64]], items: np.ndarray[tuple[int, int], np.dtype[np.int64]]
     ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -69,5 +75,17 @@ def test_a_blend_weighs_what_tells_and_not_what_does_not() -> None:
     target = tells.argmax(axis=1)
     negatives = (target[:, None] + np.arange(1, 21)) % 50
     questions = Questions(np.arange(400), target, negatives, some_log())
-    fitted = fit_blend([Given(tells), Given(noise)], questions)
+    fitted = fit_weights([Given(tells), Given(noise)], questions)
     assert fitted.weights[0] > 5 * abs(fitted.weights[1])
+
+
+def test_hard_questions_are_the_best_open_items() -> None:
+    table = np.tile(np.arange(25, dtype=np.float32), (30, 1))
+    log = some_log()
+    asked = Questions(np.arange(30), np.full(30, 24), np.zeros((30, 1), np.int64), log)
+    hard = hard_questions(Given(table), asked, count=5)
+    for user, target, others in zip(hard.users, hard.target, hard.negatives, strict=True):
+        mine = set(log.item[log.start[user] : log.start[user + 1]].tolist())
+        best = [item for item in range(24, -1, -1) if item not in mine][:5]
+        assert {target, *others.tolist()} == set(best)
+    assert 0 < hard.users.size <= 30

@@ -85,7 +85,7 @@ def test_without_a_directory_it_shows_the_one_that_ships() -> None:
     assert (shown["name"], shown["items"], shown["photos_left_out"]) == ("demo", 2000, 0)
     assert shown["stores"] == [f"store-{number}" for number in range(1, 6)]
     page = call("show").stdout
-    assert "8.4 MB" in page
+    assert "8.6 MB" in page
     assert "{" not in page
     assert "[" not in page
     assert "CC0" in page

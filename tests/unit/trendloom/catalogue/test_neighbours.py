@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trendloom.catalogue.neighbours import CHUNK, find_extremes, find_item_extremes
@@ -22,6 +22,7 @@ COORDINATES = st.sampled_from([-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0])
 
 
 @settings(deadline=None)
+@example(rows=[(-1.0, -1.0, -1.0)] * 37, nearest=0, farthest=1)  # all alike: the first is the farthest
 @given(st.lists(st.tuples(*[COORDINATES] * 3), min_size=1, max_size=60), st.integers(0, 9), st.integers(0, 9))
 def test_equal_to_brute_force_with_ties_and_padding(rows: list[tuple[float, ...]], nearest: int, farthest: int) -> None:
     vectors = np.array(rows, np.float16)
