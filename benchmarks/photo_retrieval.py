@@ -147,10 +147,12 @@ def choose(photos: Photos, tuning: Tuning) -> None:
             print(f"{name:40} {row}", flush=True)
 
 
-def read_photos(data: Path, backbone: str, cache: Path, pause: Callable[[], None]) -> Photos:
-    """Return the photographed articles; features are computed once and kept in ``cache``."""
+def read_photos(data: Path, backbone: str, cache: Path, pause: Callable[[], None], *, some: int = 0) -> Photos:
+    """Return the photographed articles, or ``some`` by lot; features are computed once and kept in ``cache``."""
     source = open_photos(data / "images_240.zip")
     ids = sorted(source.names)
+    if some:
+        ids = [ids[place] for place in sorted(np.random.default_rng(0).permutation(len(ids))[:some].tolist())]
     names = ["article_id", "product_code", "product_type_name", "colour_group_name"]
     table = pq.read_table(data / "articles.parquet", columns=names).to_pydict()
     row = {article: at for at, article in enumerate(table["article_id"])}
@@ -169,7 +171,7 @@ def read_photos(data: Path, backbone: str, cache: Path, pause: Callable[[], None
 def _features(
     source: Any, ids: list[str], backbone: str, cache: Path, pause: Callable[[], None]
 ) -> tuple[_FLOATS, tuple[tuple[str, int], ...]]:
-    kept = cache / f"hm_{backbone}.npz"
+    kept = cache / f"hm_{backbone}_{len(ids)}.npz" if len(ids) < len(source.names) else cache / f"hm_{backbone}.npz"
     if kept.is_file():
         with np.load(kept) as arrays:
             parts = tuple((str(name), int(size)) for name, size in zip(arrays["names"], arrays["sizes"], strict=True))
@@ -206,6 +208,7 @@ def main() -> None:
     )
     arguments.add_argument("--cache", type=Path, default=Path("var/bench-features"))
     arguments.add_argument("--out", type=Path, default=Path("benchmarks/results/vision_retrieval.json"))
+    arguments.add_argument("--photos", type=int, default=0, help="so many of the photos, by lot; 0 = all")
     arguments.add_argument("--note", default="", help="What a reader of the JSON has to know of the features.")
     arguments.add_argument("--choose", action="store_true")
     given = arguments.parse_args()
@@ -213,13 +216,14 @@ def main() -> None:
         "what": "share of the 5 nearest that agree; mean of 5 splits; gallery and queries are held-out photos",
         "note": given.note,
         "targets": _TARGETS,
+        "photos": given.photos or "all",
         "tuning": asdict(Tuning()),
         "machine": machine(),
         "versions": {name: version(name) for name in ("numpy", "pillow", "torch")},
         "backbones": {},
     }
     for backbone in given.backbones:
-        photos = read_photos(given.data, backbone, given.cache, pause)
+        photos = read_photos(given.data, backbone, given.cache, pause, some=given.photos)
         if given.choose:
             choose(photos, Tuning())
             continue

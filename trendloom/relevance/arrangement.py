@@ -76,7 +76,9 @@ def arranged(top: TopK, features: ItemFeatures, bought: npt.NDArray[np.integer],
     complement = (kind != bought_kind[:, None]) & (top.items >= 0)
     owed = np.minimum(complement.sum(axis=1), min(rules.complements, k))
     is_open = top.items >= 0
-    price = rules.diversity * np.maximum(top.scores[:, :1], 0.0)  # (B, 1)
+    # a learned score may be below zero: then what counts is how far the pool's best is above its last
+    above = top.scores[:, 0] - np.where(is_open, top.scores, np.inf).min(axis=1)
+    price = rules.diversity * np.maximum(np.maximum(top.scores[:, 0], above), 0.0)[:, None]  # (B, 1)
     likeness = np.zeros((size, width))
     of_product, of_kind = np.zeros((size, width), np.int64), np.zeros((size, width), np.int64)
     chosen = np.full((size, k), -1, np.int64)

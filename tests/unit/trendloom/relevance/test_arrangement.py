@@ -149,3 +149,14 @@ def test_nobody_and_nothing() -> None:
     assert arranged(empty, FEATURES, np.empty(0, np.int64), rules, 5).items.shape == (0, 5)
     none = TopK(np.full((2, 20), -1, np.int32), np.zeros((2, 20)), np.zeros((2, 20, 1)), ("visual",))
     assert (arranged(none, FEATURES, np.array([1, -1]), rules, 5).items == -1).all()
+
+
+def test_diversity_counts_where_scores_are_below_zero() -> None:
+    top, bought = pool(3, rows=40)
+    shift = np.where(top.items[:, :, None] >= 0, -4.0, 0.0)
+    below = TopK(top.items, top.scores + shift[:, :, 0] * 2, top.parts + shift, top.part_names)
+    plain = arranged(below, FEATURES, bought, Arrangement(), 5)
+    diverse = arranged(below, FEATURES, bought, Arrangement(diversity=1.0), 5)
+    assert plain.items.tolist() == below.first(5).items.tolist()
+    assert (diverse.items != plain.items).any(axis=1).mean() > 0.5
+    assert diverse.parts.sum(axis=2) == pytest.approx(diverse.scores)
