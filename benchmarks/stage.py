@@ -38,6 +38,9 @@ from trendloom.partitions import partitions_of_keys
 
 __all__ = ["Ends", "Stage", "fill", "state_settings"]
 
+#: How long a store may take to drop all that it holds.
+_EMPTIED_S = 300.0
+
 #: As large as the batches that this project's own producers send.
 _BATCH_BYTES = 131_072
 _IN_FLIGHT = 16
@@ -111,8 +114,8 @@ class Stage:
 
     def prepare(self, settings: Settings, log: Log, *, seeded_customers: int = 0) -> None:
         """Empty the store, put customers with full histories into it, make the run's topics and write the log."""
-        with redis.Redis.from_url(self.store.address) as client:
-            client.flushall()
+        with redis.Redis.from_url(self.store.address, socket_timeout=_EMPTIED_S) as client:
+            client.flushall()  # ten million customers take their time
         for engine in (self.kafka, self.store):
             forget_peak_memory(engine.process.pid)
         if seeded_customers:
