@@ -1,4 +1,4 @@
-"""Faust's Kafka transport, but an agent gets a partition's fetched records as one batch instead of one by one.
+"""Faust's Kafka transport, but an agent gets fetched records as batches, of several partitions together, not singly.
 
 A small subclass of the stock aiokafka consumer: group membership, assignment, flow control, sensors and the commit
 loop stay Faust's. What changes: ``_drain_messages`` hands on whole batches, the partition with the oldest record first,

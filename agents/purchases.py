@@ -1,4 +1,4 @@
-"""The Kafka-facing agents' work: a batch of one partition is decoded, bad records are set aside, the state is changed.
+"""The Kafka-facing agents' work: batches are decoded as one, bad records are set aside, the state is changed.
 
 Popularity and trendiness change in one atomic step (``trendloom.state``), because two steps could not be exact through
 crashes. What comes out is scored and published by :mod:`agents.scoring`, while the next batches are taken up.

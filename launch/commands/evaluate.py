@@ -109,24 +109,12 @@ def prequential(
 def _watched(plan: Any, catalogue: Any, evaluate: Any) -> dict[str, Any]:
     """Run the plan with progress on stderr: a bar, or a line every tenth of the way where nobody sees a bar move."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import Progress
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
+    from launch.progress_bar import progress_columns
+
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*progress_columns(), console=console, disable=not sys.stderr.isatty()) as bar:
         lines: dict[int, Any] = {}
         tenths: dict[int, int] = {}
 
