@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from trendloom.relevance.query import Query
+
 __all__ = ["CARD", "Asked", "Items", "Live", "Scratch", "Weighing"]
 
 Bytes = npt.NDArray[np.int8]
@@ -117,6 +119,11 @@ class Asked(NamedTuple):
     at_ms: Ints  # (B,)
     stores: npt.NDArray[np.int16]  # (B, H)
     trendiness: Floats  # (B,)
+
+    @classmethod
+    def of(cls, query: Query) -> Asked:
+        """Return the arrays of a query."""
+        return cls(query.item, query.history, query.history_ms, query.at_ms, query.stores, query.trendiness)
 
 
 class Scratch(NamedTuple):

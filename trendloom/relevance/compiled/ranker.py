@@ -89,7 +89,7 @@ class Ranker:
         items = np.empty((query.size, self._k), np.int32)
         scores = np.empty((query.size, self._k))
         parts = np.empty((query.size, self._k, len(names)))
-        asked = Asked(query.item, query.history, query.history_ms, query.at_ms, query.stores, query.trendiness)
+        asked = Asked.of(query)
         rank(asked, self._items, self._live(dynamics, standing), self._weighing, self._scratch, items, scores, parts)
         return TopK(items, scores, parts, names)
 
