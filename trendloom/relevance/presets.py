@@ -141,6 +141,7 @@ PRESETS: Mapping[str, Preset] = {
             "lifted": 90,
             "section": 70,
             "near": 20,
+            "beside": 12,
             "weighed": 200,
         },
     ),

@@ -83,7 +83,7 @@ class Rules(NamedTuple):
     """A preset in numbers."""
 
     weights: Floats  # (5,) of co-purchase, products, groups, variants and popularity in the linear form
-    take: Ints  # (11,) candidates of each source, in the order of ``gathering.SOURCES``
+    take: Ints  # (12,) candidates of each source, in the order of ``gathering.SOURCES``
     position_decay: float
     day_decay: float
     variant_share: float
@@ -121,10 +121,10 @@ class Room(NamedTuple):
     weight: Floats  # (H,)
     days: Ints  # (H,)
     noted: Ints  # (R,)
-    evidence: Floats  # (R, 9)
+    evidence: Floats  # (R, 10)
     source: Ints  # (R,) bits of the sources
     products: Ints  # (R',)
-    product_evidence: Floats  # (R', 9)
+    product_evidence: Floats  # (R', 10)
     value: Floats  # (2 R,)
     chosen: Ints  # (R,)
     counts: Ints  # (512,)

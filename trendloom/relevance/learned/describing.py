@@ -20,6 +20,7 @@ from trendloom.relevance.learned.gathering import (
     LAST,
     LAST_SHARE,
     NEAR,
+    SHARE,
     TIMES,
     TWO_STEPS,
 )
@@ -123,7 +124,8 @@ def describe(m, h, last, customer_gender, trendiness, slow_aged, fast_aged, shop
         out[_CO + 3] = evidence[place, BEST]
         out[_CO + 4] = evidence[place, LAST]
         out[_CO + 5] = evidence[place, LAST_SHARE]
-        out[_CO + 6] = evidence[place, TIMES]
+        out[_CO + 6] = evidence[place, SHARE]
+        out[_CO + 7] = evidence[place, TIMES]
         mine = product[item]
         for column in range(6):
             out[_PRODUCT + column] = 0.0

@@ -19,9 +19,11 @@ __all__ = [
     "LAST_SHARE",
     "NEAR",
     "N_EVIDENCE",
+    "SHARE",
     "SOURCES",
     "TIMES",
     "TWO_STEPS",
+    "add_beside",
     "add_co_purchases",
     "add_groups",
     "add_listed",
@@ -36,8 +38,8 @@ __all__ = [
 
 DAY_MS = 86_400_000
 # columns of the evidence for an item (R, N_EVIDENCE), and the first five for a product
-EVIDENCE, COSINE, BEST, TIMES, LAST_SHARE, LAST, KNN, TWO_STEPS, NEAR = 0, 1, 2, 3, 4, 5, 6, 7, 8
-N_EVIDENCE = 9
+EVIDENCE, COSINE, BEST, TIMES, LAST_SHARE, LAST, KNN, TWO_STEPS, NEAR, SHARE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+N_EVIDENCE = 10
 #: Sources of candidates; source s sets bit s.
 SOURCES = (
     "co_purchase",
@@ -51,6 +53,7 @@ SOURCES = (
     "lifted",
     "section",
     "near",
+    "beside",
 )
 #: Rows of this many neighbours are followed a second step.
 _FOLLOWED = 20
@@ -63,6 +66,8 @@ _IN_GROUP = 30
 #: Neighbours of so many of the latest items are looked at, each weighing a little less than the one before it.
 _LOOKED_AT = 8
 _PER_PLACE = 0.97
+#: Products so far to both sides in the catalogue's order stand beside a product.
+_BESIDE = 4
 
 
 @jit
@@ -128,6 +133,7 @@ def add_co_purchases(
             evidence[place, COSINE] += weight[j] * cosine
             evidence[place, BEST] = max(evidence[place, BEST], cosine)
             evidence[place, TIMES] += 1.0
+            evidence[place, SHARE] += weight[j] * count / (theirs + 10.0)
             if j == 0:
                 evidence[place, LAST] = count
                 evidence[place, LAST_SHARE] = count / (theirs + 10.0)
@@ -292,6 +298,32 @@ def add_listed(n, listed, limit, bit, stamp, slot, items, evidence, source):
         place, n = noted(listed[at], n, stamp, slot, items, evidence, source)
         source[place] |= bit
     return n
+
+
+@jit
+def add_beside(
+    n, bought, weight, h, product, variant_starts, variant_items, purchases, slow, slow_aged, limit, bit,
+    stamp, slot, items, evidence, source, value, chosen, counts,
+):  # fmt: skip
+    """Note what was sold of products beside the latest ones in the catalogue's order, where a collection lies together.
+
+    The ``limit`` best by the root of popularity over the distance.
+    """
+    found, last = 0, variant_starts.shape[0] - 2
+    for j in range(min(h, _LOOKED_AT)):
+        mine = product[bought[j]]
+        if mine < 0 or limit <= 0:
+            continue
+        for other in range(max(mine - _BESIDE, 0), min(mine + _BESIDE, last) + 1):
+            if other == mine:
+                continue
+            for at in range(variant_starts[other], variant_starts[other + 1]):
+                item = variant_items[at]
+                if purchases[item] > 0 and found < chosen.shape[0]:
+                    chosen[found] = item
+                    value[found] = weight[j] * math.exp(0.5 * max(slow[item] - slow_aged, -20.0)) / abs(other - mine)
+                    found += 1
+    return _mark(n, found, limit, bit, chosen, stamp, slot, items, evidence, source, value, counts)
 
 
 @jit

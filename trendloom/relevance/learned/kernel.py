@@ -12,6 +12,7 @@ from trendloom.relevance.compiled.steps import haversine_km, jit, kth_greatest
 from trendloom.relevance.learned.describing import describe, fusion_of, rank_column
 from trendloom.relevance.learned.gathering import (
     KNN,
+    add_beside,
     add_co_purchases,
     add_groups,
     add_listed,
@@ -98,6 +99,10 @@ def gather(b, asked, shop, live, rules, room):
     n = add_near(
         n, item, weight, h, shop.neighbours, live.slow, slow_aged, take[10], 1024,
         stamp, slot, noted, evidence, source, value, counts,
+    )  # fmt: skip
+    n = add_beside(
+        n, item, weight, h, shop.product, shop.variant_starts, shop.variant_items, live.purchases, live.slow, slow_aged,
+        take[11], 2048, stamp, slot, noted, evidence, source, value, chosen, counts,
     )  # fmt: skip
 
     # what must not be listed is none; of the others the best by the linear form are described

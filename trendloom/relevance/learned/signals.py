@@ -20,6 +20,7 @@ _CO_PURCHASE = (
     "knn_best",  # the greatest of these C_ij / sqrt(...)
     "knn_last",  # C_ij with the item just bought
     "knn_last_share",  # and as a share of its purchases, C_ij / (n_j + 10)
+    "knn_share",  # sum of w_j C_ij / (n_j + 10)
     "knn_times",  # how many items of the history it was bought with
     "knn_rank",  # its place among the candidates by knn, from 0; 999 without evidence
 )

@@ -86,6 +86,7 @@ def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, flo
         cosine = count / math.sqrt((n[item] + 5) * (n[j] + 6))
         told["knn_evidence"] += w * count
         told["knn_cosine"] += w * cosine
+        told["knn_share"] += w * count / (n[j] + 11)
         told["knn_best"] = max(told["knn_best"], cosine)
         told["knn_times"] += count > 0
         theirs = int(f.product[j])
