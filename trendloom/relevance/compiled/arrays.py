@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from trendloom.relevance.features import ItemFeatures
 from trendloom.relevance.query import Query
 
-__all__ = ["CARD", "Asked", "Items", "Live", "Scratch", "Weighing"]
+__all__ = ["CARD", "Asked", "Items", "Live", "Scratch", "Weighing", "tables_of"]
 
 Bytes = npt.NDArray[np.int8]
 Ints = npt.NDArray[np.int64]
@@ -147,3 +148,8 @@ class Scratch(NamedTuple):
     product_recency: Floats  # (R',)
     chances: Floats  # (G,)
     near: Floats  # (S,)
+
+
+def tables_of(features: ItemFeatures) -> Singles:
+    """Return the table embeddings (N, T), (0, 0) where there are none: a kernel knows no None."""
+    return np.zeros((0, 0), np.float32) if features.tables is None else np.ascontiguousarray(features.tables)

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trendloom.bounded_counts import BoundedCounts
-from trendloom.relevance.compiled.arrays import Asked
+from trendloom.relevance.co_purchase import damping
+from trendloom.relevance.compiled.arrays import Asked, tables_of
 from trendloom.relevance.compiled.steps import BUCKETS
 from trendloom.relevance.features import ItemDynamics, ItemFeatures, Lists
 from trendloom.relevance.learned.arrays import Live, Room, Rules, Shop, Trees
@@ -103,7 +104,7 @@ class LearnedLists:
         """Take over the purchases of these items (None: of all) after they have changed."""
         size, preset = self._features.size, self._preset
         which: slice | Ints = slice(0, size) if numbers is None else numbers[numbers < size]
-        self._damping[which] = (dynamics.purchases[:size][which] + preset.shrinkage) ** preset.damping
+        self._damping[which] = damping(dynamics.purchases[:size][which], preset.shrinkage, preset.damping)
 
     def stand(self, standing: Standing) -> None:
         """Take over how all items stand, and the transitions as they are now, once for each snapshot."""
@@ -111,7 +112,7 @@ class LearnedLists:
             return
         preset = self._preset
         self._standing = standing
-        self._product_damping = (standing.product_purchases + preset.product_shrinkage) ** preset.damping
+        self._product_damping = damping(standing.product_purchases, preset.product_shrinkage, preset.damping)
         self._chances = self.pairs.chances()
         dense = self._attributes.dense
         order = standing.by_popularity
@@ -203,7 +204,6 @@ class LearnedLists:
 
 
 def _shop(features: ItemFeatures, attributes: Attributes) -> Shop:
-    tables = features.tables
     return Shop(
         features.product.astype(np.int32),
         features.view_group.astype(np.int32),
@@ -217,7 +217,7 @@ def _shop(features: ItemFeatures, attributes: Attributes) -> Shop:
         attributes.word,
         attributes.title,
         np.ascontiguousarray(features.photos),
-        np.zeros((0, 0), np.float32) if tables is None else np.ascontiguousarray(tables),
+        tables_of(features),
         np.ascontiguousarray(features.neighbours, np.int32),
         features.variants.starts,
         features.variants.items,
