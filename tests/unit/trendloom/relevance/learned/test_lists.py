@@ -266,7 +266,8 @@ def test_what_is_sold_most_for_its_likely_values_is_a_candidate(seed: int) -> No
             share = math.exp(it.standing.slow[item] - it.standing.slow.max()) / total
             worth.append((item, told["lifted"], told["section_chance"] * share if section >= 0 else 0.0))
         for column, source, count in ((1, 1 << SOURCES.index("lifted"), 6), (2, 1 << SOURCES.index("section"), 4)):
-            best = {one[0] for one in sorted(worth, key=lambda one: -one[column])[:count]} - bought
+            ranked = sorted((one for one in worth if one[column] != 0.0), key=lambda one: -one[column])
+            best = {one[0] for one in ranked[:count]} - bought
             marked = set(found.item[part][(found.source[part] & source) > 0].tolist())
             assert marked - bought == best
 
