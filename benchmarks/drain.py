@@ -43,7 +43,7 @@ class Staging:
     catalogue: Path
     peer_python: Path | None = None
     partitions: int = 8
-    max_batch: int = 500
+    max_batch: int = 2_000
     workers: int = 1
     #: Customers who are in the store beforehand, each with a full history.
     seeded_customers: int = 0
