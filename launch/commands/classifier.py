@@ -76,6 +76,7 @@ def train(
     """
     from models.heads import HeadRecipe
     from trendloom.catalogue.embedding import open_backbone
+    from trendloom.catalogue.photos import readable
     from trendloom.classifier.checkpoint import as_kept, save_classifier
     from trendloom.classifier.provenance import describe_training
     from trendloom.classifier.seeing import look_once
@@ -122,7 +123,7 @@ def train(
         "too_rare": rare,
         "held_out": {**measured.mean(), "splits": splits, "baselines": measured.baselines} if measured else None,
         "temperature": round(head.temperature, 3),
-        "left_out": [{"photo": name, "reason": reason} for name, reason in seen.left_out],
+        "left_out": [{"photo": readable(name), "reason": reason} for name, reason in seen.left_out],
     }
     if as_json:
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
@@ -153,6 +154,7 @@ def evaluate(
     """Judge a head on labelled photos; those that it was trained on, and labels it does not know, are left out."""
     import numpy as np
 
+    from trendloom.catalogue.photos import readable
     from trendloom.classifier.checkpoint import load_classifier
     from trendloom.classifier.predicting import PhotoClassifier
     from trendloom.classifier.quality import measure
@@ -180,7 +182,7 @@ def evaluate(
         **quality.as_dict(asked.classifier.labels),
         "trained_on": int((~fresh).sum()),
         "unknown_label": int((fresh & ~named).sum()),
-        "left_out": [{"photo": name, "reason": reason} for name, reason in found.left_out],
+        "left_out": [{"photo": readable(name), "reason": reason} for name, reason in found.left_out],
     }
     if as_json:
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
@@ -205,7 +207,7 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Say what photos show, with calibrated probabilities; a photo that cannot be used is named with its reason."""
-    from trendloom.catalogue.photos import PhotoSource
+    from trendloom.catalogue.photos import PhotoSource, read_bounded, readable
     from trendloom.classifier.checkpoint import load_classifier
     from trendloom.classifier.labelled import photos_by_path
     from trendloom.classifier.predicting import PhotoClassifier
@@ -214,7 +216,9 @@ def predict(
     told: list[dict[str, Any]] = []
     left_out: list[tuple[str, str]] = []
     single = [place for place in photos if not place.is_dir() and place.suffix.lower() != ".zip"]
-    sources = [(PhotoSource(frozenset(map(str, single)), lambda name: Path(name).read_bytes()), list(map(str, single)))]
+    sources = [
+        (PhotoSource(frozenset(map(str, single)), lambda name: read_bounded(Path(name))), list(map(str, single)))
+    ]
     for place in photos:
         if place not in single:
             source = photos_by_path(place)
@@ -223,7 +227,7 @@ def predict(
         found = asked.predict(source, names, runners_up=most - 1, progress=_counter("photos", quiet=True))
         told += [
             {
-                "photo": name,
+                "photo": readable(name),
                 "labels": [
                     {"label": label, "probability": round(probability, 4)}
                     for label, probability in ((one.label, one.probability), *one.others)
@@ -231,7 +235,7 @@ def predict(
             }
             for name, one in zip(found.names, found.predictions, strict=True)
         ]
-        left_out += found.left_out
+        left_out += [(readable(name), reason) for name, reason in found.left_out]
     if as_json:
         reasons = [{"photo": name, "reason": reason} for name, reason in left_out]
         typer.echo(json.dumps({"photos": told, "left_out": reasons}, indent=2, ensure_ascii=False))

@@ -28,7 +28,7 @@ def count(
     as_json: AsJson = False,
 ) -> None:
     """Count the categories in a folder of photos; of equal counts the alphabetically first comes first."""
-    from trendloom.catalogue.photos import decode_photo
+    from trendloom.catalogue.photos import decode_photo, readable
     from trendloom.classifier.checkpoint import load_classifier
     from trendloom.classifier.counting import count_categories
     from trendloom.classifier.labelled import photos_by_path
@@ -60,11 +60,11 @@ def count(
             "categories": [
                 {"label": one.label, "photos": one.photos, "expected": round(one.expected, 2)} for one in counts
             ],
-            "left_out": [{"photo": name, "reason": reason} for name, reason in found.left_out],
+            "left_out": [{"photo": readable(name), "reason": reason} for name, reason in found.left_out],
         }
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    typer.echo(f"{len(found.names)} photos of {photos}")
+    typer.echo(f"{len(found.names)} photos of {readable(str(photos))}")
     width = max((len(one.label) for one in counts), default=0)
     for one in counts:
         share = one.photos / len(found.names)

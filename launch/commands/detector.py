@@ -127,12 +127,12 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Show the garments of a photo: class, score and box in pixels."""
-    from trendloom.catalogue.photos import PhotoSource, UnusablePhoto, decode_photo
+    from trendloom.catalogue.photos import PhotoSource, UnusablePhoto, decode_photo, read_bounded
     from trendloom.detector.detect import load_detector
     from trendloom.detector.drawing import draw_boxes
 
     try:
-        picture = decode_photo(PhotoSource(frozenset({photo.stem}), lambda name: photo.read_bytes()), photo.stem)
+        picture = decode_photo(PhotoSource(frozenset({photo.stem}), lambda name: read_bounded(photo)), photo.stem)
     except UnusablePhoto as error:
         raise CatalogueError(f"{photo}: {error}. Action: name a photo.") from error
     found = load_detector(model, device=device).detect(picture, least_score=least_score)

@@ -44,6 +44,12 @@ def similar(
     classifier: Annotated[
         str, typer.Option(metavar="FILE", help="What --label-aware asks: a checkpoint, or cc0, which ships.")
     ] = "cc0",
+    detector: Annotated[
+        str, typer.Option(metavar="FILE", help="What --detect asks: a file of `detector train`, or ccp, which ships.")
+    ] = "ccp",
+    weights: Annotated[
+        str, typer.Option(metavar="FILE", help="Weights of the catalogue's network, where no package has them.")
+    ] = "",
     catalogue: CatalogueDirectory = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -57,9 +63,9 @@ def similar(
     from trendloom.similar import Similar
 
     settings = read_settings(config, {"catalogue.directory": catalogue})
-    search = Similar.open(settings.catalogue.directory or None, classifier=classifier)
+    search = Similar.open(settings.catalogue.directory or None, classifier=classifier, weights=weights)
     rows = (
-        _by_photo(search, photos, k, label_aware=label_aware, detect=detect)
+        _by_photo(search, photos, k, label_aware=label_aware, detector=detector if detect else None)
         if photos
         else [_by_item(search, item, seed, k, label_aware=label_aware)]
     )
@@ -74,15 +80,16 @@ def similar(
         typer.echo(f"picture: {out}")
 
 
-def _by_photo(search: Similar, photos: list[Path], k: int, *, label_aware: bool, detect: bool) -> list[GridRow]:
+def _by_photo(search: Similar, photos: list[Path], k: int, *, label_aware: bool, detector: str | None) -> list[GridRow]:
+    from trendloom.catalogue.photos import readable
     from trendloom.similar.grid import GridRow
     from trendloom.similar.photo import take_photo
 
-    named = [(str(photo), take_photo(photo)) for photo in photos]
-    if detect:
+    named = [(readable(str(photo)), take_photo(photo)) for photo in photos]
+    if detector is not None:
         from trendloom.detector.detect import load_detector
 
-        named = _garments(named, load_detector())
+        named = _garments(named, load_detector(detector))
     answers = search.search_many([picture for _, picture in named], k, label_aware=label_aware)
     return [GridRow(picture, name, answer) for (name, picture), answer in zip(named, answers, strict=True)]
 

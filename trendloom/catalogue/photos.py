@@ -21,9 +21,11 @@ from typing import Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from trendloom.catalogue.jpeg_scans import MOST_SCANS, has_too_many_scans
 from trendloom.errors import CatalogueError
 
 __all__ = [
+    "DECODER_ERRORS",
     "LEAST_SIDE_PX",
     "MOST_BYTES",
     "MOST_PIXELS",
@@ -33,6 +35,7 @@ __all__ = [
     "decode_bytes",
     "decode_photo",
     "open_photos",
+    "read_bounded",
     "read_photo",
     "readable",
     "thumbnail_of",
@@ -54,8 +57,9 @@ _LARGE_PIXELS = 8_000_000
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 #: The only decoders that see a file, whatever its name says; the others were not made for files from strangers.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+_JPEG = {"JPEG", "MPO"}
 #: What Pillow's decoders raise on broken files.
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     OSError,
     EOFError,
     SyntaxError,
@@ -112,7 +116,7 @@ def open_photos(path: Path, *, by: Literal["stem", "path"] = "stem") -> PhotoSou
     if path.is_dir():
         files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
         found, passed_over = _named(files, by)
-        return PhotoSource(frozenset(found), lambda name: _read_file(path / found[name]), found, passed_over)
+        return PhotoSource(frozenset(found), lambda name: read_bounded(path / found[name]), found, passed_over)
     if not path.is_file():
         raise CatalogueError(f"There are no photos at {path}. Action: name a folder or a zip file with --photos.")
     try:
@@ -145,7 +149,8 @@ def _named(paths: list[str], by: Literal["stem", "path"]) -> tuple[dict[str, str
     return found, tuple(passed_over)
 
 
-def _read_file(path: Path) -> bytes:
+def read_bounded(path: Path) -> bytes:
+    """Return the bytes of a file; raises :class:`UnusablePhoto` when it has more than any photo, and OSError."""
     with path.open("rb") as file:
         return _bounded(file.read(MOST_BYTES + 1))
 
@@ -197,6 +202,8 @@ def decode_bytes(content: bytes) -> Image.Image:
             raise UnusablePhoto(f"too large: {width}x{height} is more than {MOST_PIXELS // 1_000_000} million pixels")
         if min(width, height) < LEAST_SIDE_PX:
             raise UnusablePhoto(f"too small: {width}x{height}, at least {LEAST_SIDE_PX} a side")
+        if picture.format in _JPEG and has_too_many_scans(content):
+            raise UnusablePhoto(f"too much work: more than {MOST_SCANS} scans, which no camera or program makes")
         with _one_large if width * height > _LARGE_PIXELS else nullcontext():
             return _plain(picture)
     except UnidentifiedImageError:
@@ -205,13 +212,13 @@ def decode_bytes(content: bytes) -> Image.Image:
         raise UnusablePhoto(f"too large: {error}") from error
     except MemoryError:
         raise UnusablePhoto("too large: it does not fit in memory") from None
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise UnusablePhoto(f"broken: {error}") from error
 
 
 def _plain(picture: Image.Image) -> Image.Image:
     """Return the pixels of a picture that is open as RGB, of a working size, the right way up."""
-    if picture.format in {"JPEG", "MPO"}:
+    if picture.format in _JPEG:
         picture.draft(None, (WORKING_SIDE_PX, WORKING_SIDE_PX))  # decodes a half, a quarter or an eighth at once
     picture.load()
     turn = _turn(picture)
@@ -235,7 +242,7 @@ def _turn(picture: Image.Image) -> Image.Transpose | None:
     """Return how a picture is to be turned by what it says of itself; what cannot be understood says nothing."""
     try:
         return _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return None
 
 

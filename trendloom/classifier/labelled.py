@@ -6,20 +6,17 @@ Lists only: no photo is opened here. Read next: :mod:`trendloom.classifier.seein
 from __future__ import annotations
 
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from trendloom.catalogue.columns import Columns
-from trendloom.catalogue.photos import PhotoSource, open_photos
+from trendloom.catalogue.photos import PhotoSource, open_photos, readable
 from trendloom.catalogue.table import read_items
-from trendloom.errors import ClassifierError
+from trendloom.errors import CatalogueError, ClassifierError
 
 __all__ = ["LabelledPhotos", "labelled_folder", "labelled_table", "photos_by_path"]
-
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 
 
 @dataclass(frozen=True)
@@ -75,24 +72,18 @@ def photos_by_path(place: Path) -> PhotoSource:
     Unlike :func:`trendloom.catalogue.photos.open_photos` equal file names in two folders are two photos.
     Raises :class:`ClassifierError` when there is neither folder nor zip file.
     """
-    if place.is_dir():
-        paths = [file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file()]
-        return PhotoSource(_pictures(paths), lambda name: (place / name).read_bytes())
-    if not place.is_file():
+    if not place.exists():
         raise ClassifierError(f"There are no photos at {place}. Action: name a folder or a zip file.")
     try:
-        archive = zipfile.ZipFile(place)  # open as long as the source is in use
-    except zipfile.BadZipFile:
+        source = open_photos(place, by="path")
+    except CatalogueError:
         raise ClassifierError(f"{place} is no zip file. Action: name a folder or a zip file.") from None
-    return PhotoSource(_pictures(archive.namelist()), archive.read)
-
-
-def _pictures(paths: list[str]) -> frozenset[str]:
-    def is_picture(path: PurePosixPath) -> bool:
-        hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-        return path.suffix.lower() in _SUFFIXES and not hidden
-
-    return frozenset(path for path in paths if is_picture(PurePosixPath(path)))
+    shown = {
+        name: path
+        for name, path in source.paths.items()
+        if not any(folder.startswith(".") for folder in PurePosixPath(path).parts)
+    }
+    return PhotoSource(frozenset(shown), source.read, shown, source.passed_over)
 
 
 def labelled_folder(place: Path, *, group_pattern: str = "") -> LabelledPhotos:
@@ -114,7 +105,7 @@ def labelled_folder(place: Path, *, group_pattern: str = "") -> LabelledPhotos:
         raise ClassifierError(f"{place} has no folders of photos. Action: make one folder a class, photos in it.")
     found = [pattern.search(name) if group_pattern else None for name in names]
     groups = [match.group(1 if pattern.groups else 0) or "" if match else "" for match in found]
-    labels = [name.partition("/")[0] for name in names]
+    labels = [readable(name.partition("/")[0]) for name in names]
     return LabelledPhotos(source, tuple(names), tuple(labels), tuple(groups))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.unit.trendloom.catalogue.hostile import many_scans
 from trendloom.errors import PhotoRefused
 from trendloom.similar.photo import read_photo, take_photo
 
@@ -87,6 +88,7 @@ GOOD = content(Image.effect_noise((300, 300), 60).convert("RGB"), "JPEG")
         (bomb(20_000), "too_many_pixels"),
         (bomb(2_000_000), "too_many_pixels"),
         (content(Image.new("RGB", (20, 400))), "too_small"),
+        (many_scans(content(Image.new("L", (4000, 4000)), "JPEG", progressive=True), 9_000), "broken"),
     ],
 )
 def test_what_is_no_photo_is_refused_at_once_and_says_what_to_do(given: bytes, reason: str) -> None:
