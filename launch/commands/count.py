@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from launch.options import AsJson
+from launch.picture_files import picture_format, save_picture
 
 __all__ = ["count"]
 
@@ -22,7 +23,7 @@ def count(
     photos: Annotated[Path, typer.Argument(metavar="DIR", help="Folder (to any depth) or zip file of photos.")],
     head: Annotated[str, typer.Option(help="File of a trained head, or the name of one that ships: cc0.")] = "cc0",
     most: Annotated[int | None, typer.Option("-k", "--most", min=1, help="So many categories; default: all.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write a grid of the photos by category: a .png file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a picture: the photos by category.")] = None,
     columns: Annotated[int, typer.Option(min=1, max=40, help="Photos in a row of the grid.")] = 8,
     weights: Annotated[str, typer.Option(help="File with the backbone's weights, where no package has them.")] = "",
     as_json: AsJson = False,
@@ -35,6 +36,7 @@ def count(
     from trendloom.classifier.pictures import MOST_CELLS, photo_grid, small_photo
     from trendloom.classifier.predicting import PhotoClassifier
 
+    kind = picture_format(out)
     source = photos_by_path(photos)
     asked = PhotoClassifier(load_classifier(head), weights=weights)
     classes = len(asked.classifier.labels)
@@ -53,7 +55,7 @@ def count(
             )
             for one in counts
         ]
-        photo_grid(sections, columns=columns).save(out, "PNG")
+        save_picture(photo_grid(sections, columns=columns), out, kind)
     if as_json:
         told = {
             "photos": len(found.names),

@@ -110,11 +110,17 @@ def open_photos(path: Path, *, by: Literal["stem", "path"] = "stem") -> PhotoSou
     """Return the photos in a folder (searched to any depth) or a zip file.
 
     They are named ``by`` file name without folder and ending ("stem"; of two files with one name the alphabetically
-    first path counts), or by whole relative path. Raises :class:`CatalogueError` when there is nothing at ``path`` or
-    it is neither a folder nor a zip file.
+    first path counts), or by whole relative path. Hidden files and folders are passed over, and so are catalogues that
+    were built there. Raises :class:`CatalogueError` when there is nothing at ``path`` or it is neither a folder nor a
+    zip file.
     """
     if path.is_dir():
-        files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+        # pictures of catalogues that were built in here are nobody's photos
+        built = {
+            sheet.parent for sheet in path.rglob("contact-sheet.jpg") if (sheet.parent / "items.parquet").is_file()
+        }
+        there = (file for file in path.rglob("*") if file.is_file() and built.isdisjoint(file.parents))
+        files = sorted(file.relative_to(path).as_posix() for file in there)
         found, passed_over = _named(files, by)
         return PhotoSource(frozenset(found), lambda name: read_bounded(path / found[name]), found, passed_over)
     if not path.is_file():
@@ -138,7 +144,7 @@ def _named(paths: list[str], by: Literal["stem", "path"]) -> tuple[dict[str, str
     passed_over: list[tuple[str, str]] = []
     for path in paths:
         pure = PurePosixPath(path)
-        if pure.name.startswith(".") or "__MACOSX" in pure.parts:
+        if "__MACOSX" in pure.parts or any(part.startswith(".") for part in pure.parts):
             continue
         if pure.suffix.lower() not in _SUFFIXES:
             passed_over.append(

@@ -75,19 +75,15 @@ def photos_by_path(place: Path) -> PhotoSource:
     if not place.exists():
         raise ClassifierError(f"There are no photos at {place}. Action: name a folder or a zip file.")
     try:
-        source = open_photos(place, by="path")
+        return open_photos(place, by="path")
     except CatalogueError:
         raise ClassifierError(f"{place} is no zip file. Action: name a folder or a zip file.") from None
-    shown = {
-        name: path
-        for name, path in source.paths.items()
-        if not any(folder.startswith(".") for folder in PurePosixPath(path).parts)
-    }
-    return PhotoSource(frozenset(shown), source.read, shown, source.passed_over)
 
 
 def labelled_folder(place: Path, *, group_pattern: str = "") -> LabelledPhotos:
     r"""Return the photos below ``place``, labelled by the first folder of their path; photos beside them are left.
+
+    A folder that holds all the others, as a zip file often has one, is no label.
 
     ``group_pattern`` is a regular expression searched in each path: photos whose first group (or whole match) is equal
     stay together, e.g. ``(id_\d+)`` for DeepFashion. Raises :class:`ClassifierError` for a pattern that is none and
@@ -105,8 +101,22 @@ def labelled_folder(place: Path, *, group_pattern: str = "") -> LabelledPhotos:
         raise ClassifierError(f"{place} has no folders of photos. Action: make one folder a class, photos in it.")
     found = [pattern.search(name) if group_pattern else None for name in names]
     groups = [match.group(1 if pattern.groups else 0) or "" if match else "" for match in found]
-    labels = [readable(name.partition("/")[0]) for name in names]
+    depth = _shared_folders(names)
+    labels = [readable(name.split("/")[depth]) for name in names]
     return LabelledPhotos(source, tuple(names), tuple(labels), tuple(groups))
+
+
+def _shared_folders(names: Sequence[str]) -> int:
+    """Return how many folders all paths begin with before they part, of those that are not the photos' own.
+
+    >>> _shared_folders(["all/hat/1.png", "all/shoe/2.png"]), _shared_folders(["hat/1.png", "hat/2.png"])
+    (1, 0)
+    """
+    depth = 0
+    folders = [name.split("/")[:-1] for name in names]
+    while all(len(path) > depth + 1 for path in folders) and len({path[depth] for path in folders}) == 1:
+        depth += 1
+    return depth
 
 
 def labelled_table(table: Path, photos: Path, *, photo: str, label: str, group: str = "") -> LabelledPhotos:

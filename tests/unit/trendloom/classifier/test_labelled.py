@@ -37,6 +37,10 @@ def test_a_zip_file_of_folders(tmp_path: Path) -> None:
     labelled = labelled_folder(tmp_path / "photos.zip")
     assert labelled.names == ("dress/deep/1.png", "hat/1.PNG")
     assert labelled.groups == ("", "")
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as archive:  # as it is when the folder itself is zipped
+        for name in ("photos/dress/deep/1.png", "photos/hat/1.png", "photos/.git/1.png"):
+            archive.writestr(name, sink.getvalue())
+    assert labelled_folder(tmp_path / "whole.zip").labels == ("dress", "hat")
 
 
 def test_no_more_is_read_than_any_photo_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
