@@ -129,18 +129,21 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Show the garments of a photo: class, score and box in pixels."""
-    from trendloom.catalogue.photos import PhotoSource, UnusablePhoto, decode_photo, read_bounded
+    from trendloom.catalogue.photos import UnusablePhoto, decode_bytes, read_bounded, upright_size
+    from trendloom.detector.boxes import scale_boxes
     from trendloom.detector.detect import load_detector
     from trendloom.detector.drawing import draw_boxes
 
     kind = picture_format(out)
     try:
-        picture = decode_photo(PhotoSource(frozenset({photo.stem}), lambda name: read_bounded(photo)), photo.stem)
-    except UnusablePhoto as error:
+        content = read_bounded(photo)
+        picture = decode_bytes(content)
+    except (OSError, UnusablePhoto) as error:
         raise CatalogueError(f"{photo}: {error}. Action: name a photo.") from error
     found = load_detector(model, device=device).detect(picture, least_score=least_score)
     if out is not None:
         save_picture(draw_boxes(picture, found), out, kind)
+    found = list(scale_boxes(found, picture.size, upright_size(content)))  # large photos are looked at smaller
     if as_json:
         typer.echo(json.dumps([asdict(box) for box in found], indent=2))
         return

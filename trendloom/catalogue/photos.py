@@ -35,10 +35,12 @@ __all__ = [
     "decode_bytes",
     "decode_photo",
     "open_photos",
+    "plain_photo",
     "read_bounded",
     "read_photo",
     "readable",
     "thumbnail_of",
+    "upright_size",
 ]
 
 #: Photos with a shorter side are refused: a backbone would see little but interpolation.
@@ -83,6 +85,12 @@ _TURNS = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = {
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
 }
 
 _one_large = threading.Lock()
@@ -211,7 +219,7 @@ def decode_bytes(content: bytes) -> Image.Image:
         if picture.format in _JPEG and has_too_many_scans(content):
             raise UnusablePhoto(f"too much work: more than {MOST_SCANS} scans, which no camera or program makes")
         with _one_large if width * height > _LARGE_PIXELS else nullcontext():
-            return _plain(picture)
+            return plain_photo(picture)
     except UnidentifiedImageError:
         raise UnusablePhoto("not a picture") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -222,8 +230,8 @@ def decode_bytes(content: bytes) -> Image.Image:
         raise UnusablePhoto(f"broken: {error}") from error
 
 
-def _plain(picture: Image.Image) -> Image.Image:
-    """Return the pixels of a picture that is open as RGB, of a working size, the right way up."""
+def plain_photo(picture: Image.Image) -> Image.Image:
+    """Return the pixels of an open picture as RGB on white, of a working size, the right way up; it stays as it is."""
     if picture.format in _JPEG:
         picture.draft(None, (WORKING_SIDE_PX, WORKING_SIDE_PX))  # decodes a half, a quarter or an eighth at once
     picture.load()
@@ -242,6 +250,22 @@ def _plain(picture: Image.Image) -> Image.Image:
 def _reduced(picture: Image.Image) -> Image.Image:
     factor = min(picture.size) // WORKING_SIDE_PX
     return picture.reduce(factor) if factor > 1 else picture
+
+
+def upright_size(content: bytes) -> tuple[int, int]:
+    """Return width and height of the picture in a file's bytes, as it stands upright: what people count pixels in.
+
+    :func:`decode_bytes` gives large photos smaller. Raises what Pillow raises where it gives none.
+
+    >>> sink = io.BytesIO()
+    >>> Image.new("L", (4000, 3000)).save(sink, "PNG")
+    >>> upright_size(sink.getvalue()), decode_bytes(sink.getvalue()).size
+    ((4000, 3000), (1000, 750))
+    """
+    with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+        width, height = picture.size
+        turned = _turn(picture) in _SIDEWAYS
+    return (height, width) if turned else (width, height)
 
 
 def _turn(picture: Image.Image) -> Image.Transpose | None:

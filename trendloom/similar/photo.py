@@ -10,9 +10,9 @@ import io
 import warnings
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from trendloom.catalogue.photos import DECODER_ERRORS, UnusablePhoto, decode_bytes, read_bounded
+from trendloom.catalogue.photos import DECODER_ERRORS, UnusablePhoto, decode_bytes, plain_photo, read_bounded
 from trendloom.errors import PhotoRefused
 
 __all__ = ["MOST_PIXELS", "Photo", "read_photo", "take_photo"]
@@ -29,13 +29,16 @@ _KNOWN = "JPEG, PNG, WebP, GIF or BMP"
 def take_photo(photo: Photo) -> Image.Image:
     """Return an upright RGB picture of whatever is a photo; raises :class:`PhotoRefused`.
 
-    A path is read, a picture in memory is turned upright, as its EXIF says.
+    A path is read; a picture in memory is turned upright, as its EXIF says, and stands on white where it is clear.
     """
     if isinstance(photo, bytes):
         return read_photo(photo)
     if isinstance(photo, Image.Image):
-        upright: Image.Image = ImageOps.exif_transpose(photo).convert("RGB")
-        return upright
+        try:
+            photo.load()  # so that it is not opened smaller behind its owner's back
+            return plain_photo(photo)
+        except DECODER_ERRORS as error:
+            raise _broken("The picture", error) from error
     try:
         content = read_bounded(Path(photo))
     except UnusablePhoto as error:
