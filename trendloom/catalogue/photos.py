@@ -29,6 +29,7 @@ __all__ = [
     "LEAST_SIDE_PX",
     "MOST_BYTES",
     "MOST_PIXELS",
+    "MOST_STRETCH",
     "WORKING_SIDE_PX",
     "PhotoSource",
     "UnusablePhoto",
@@ -45,6 +46,9 @@ __all__ = [
 
 #: Photos with a shorter side are refused: a backbone would see little but interpolation.
 LEAST_SIDE_PX = 32
+#: Photos that are longer than so many times their short side are refused: no garment is, and a backbone that looks at the
+#: middle of a photo would make a picture of gigabytes of one that is a million pixels long.
+MOST_STRETCH = 20
 #: Files with more bytes are refused before they are read: the largest camera JPEGs have some 40 MB.
 MOST_BYTES = 64_000_000
 #: Photos that claim more pixels are refused before they are decoded: the largest phone cameras have 50 million that
@@ -216,6 +220,8 @@ def decode_bytes(content: bytes) -> Image.Image:
             raise UnusablePhoto(f"too large: {width}x{height} is more than {MOST_PIXELS // 1_000_000} million pixels")
         if min(width, height) < LEAST_SIDE_PX:
             raise UnusablePhoto(f"too small: {width}x{height}, at least {LEAST_SIDE_PX} a side")
+        if max(width, height) > MOST_STRETCH * min(width, height):
+            raise UnusablePhoto(f"too small: {width}x{height} is more than {MOST_STRETCH} times as long as wide")
         if picture.format in _JPEG and has_too_many_scans(content):
             raise UnusablePhoto(f"too much work: more than {MOST_SCANS} scans, which no camera or program makes")
         with _one_large if width * height > _LARGE_PIXELS else nullcontext():

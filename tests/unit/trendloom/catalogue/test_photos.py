@@ -63,6 +63,7 @@ def test_what_is_no_source_of_photos_is_refused(tmp_path: Path) -> None:
         (encoded(PLAIN)[:600], "broken"),
         (encoded(PLAIN, "PNG")[:900], "broken"),
         (encoded(Image.new("RGB", (31, 400))), "too small: 31x400"),
+        (encoded(Image.new("L", (200_000, 40)), "PNG"), "too small: 200000x40 is more than 20 times"),
     ],
 )
 def test_a_photo_that_cannot_be_used_has_a_reason(content: bytes, reason: str) -> None:
