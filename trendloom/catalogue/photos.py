@@ -46,8 +46,8 @@ __all__ = [
 
 #: Photos with a shorter side are refused: a backbone would see little but interpolation.
 LEAST_SIDE_PX = 32
-#: Photos that are longer than so many times their short side are refused: no garment is, and a backbone that looks at the
-#: middle of a photo would make a picture of gigabytes of one that is a million pixels long.
+#: Photos that are longer than so many times their short side are refused: no garment is, and of one that is a million
+#: pixels long a backbone that looks at the middle of photos would make a picture of gigabytes.
 MOST_STRETCH = 20
 #: Files with more bytes are refused before they are read: the largest camera JPEGs have some 40 MB.
 MOST_BYTES = 64_000_000
