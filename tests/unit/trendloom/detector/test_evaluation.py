@@ -44,7 +44,7 @@ def street(width: int, height: int, box: tuple[int, int, int, int], *, turned: b
 def test_boxes_are_counted_in_the_pixels_of_the_file_however_small_it_is_looked_at(
     tmp_path: Path, *, turned: bool
 ) -> None:
-    boxes = {"large": (400, 800, 1200, 2400), "small": (20, 40, 60, 120)}
+    boxes = {"large": (400, 800, 1200, 2400), "small": (40, 80, 120, 240)}
     contents = {
         "large": street(1600, 3200, boxes["large"], turned=turned),
         "small": street(160, 320, boxes["small"], turned=turned),
