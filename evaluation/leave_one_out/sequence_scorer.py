@@ -46,14 +46,14 @@ class SequenceScorer:
     """Scores of a model for users by number, from their latest ``length`` known items."""
 
     def __init__(self, model: SequenceModel, known: Interactions, *, length: int) -> None:
-        self._model = model
+        self.model = model
         self._known = known
         self._length = length
 
     def score_all(self, users: Ints) -> Floats:
         """Return (B, N) scores."""
-        return self._model.scores(latest_items(self._known, users, self._length))
+        return self.model.scores(latest_items(self._known, users, self._length))
 
     def score_pairs(self, users: Ints, items: Ints) -> Floats:
         """Return (B, C) scores."""
-        return self._model.score_pairs(latest_items(self._known, users, self._length), items)
+        return self.model.score_pairs(latest_items(self._known, users, self._length), items)
