@@ -129,6 +129,17 @@ def _network(kind: str) -> Factory:
     return made
 
 
+def _balanced_trained(family: str, weight: float) -> Factory:
+    def made(name: str, ground: Ground) -> Contestant:
+        from evaluation.contestants import balanced_trained
+        from trendloom.relevance.presets import PRESETS
+
+        train = getattr(balanced_trained, f"train_{family}_vectors")
+        return balanced_trained.BalancedTrained(name, ground, PRESETS["balanced"].weighing({"trained": weight}), train)
+
+    return made
+
+
 def _sasrec(name: str, ground: Ground) -> Contestant:
     from evaluation.contestants.sasrec import train_contestant
     from evaluation.contestants.sequences import Sequences
@@ -180,6 +191,18 @@ CONTESTANTS: Mapping[str, Entrant] = {
     "gmf": Entrant(_network("gmf"), "GMF of the earlier days' baskets, the history's mean basket", standard=False),
     "mlp": Entrant(_network("mlp"), "MLP of the earlier days' baskets, the history's mean basket", standard=False),
     "neumf": Entrant(_network("neumf"), "NeuMF: both of them under one sum", standard=False),
+    "balanced-gmf": Entrant(
+        _balanced_trained("network", 0.1),
+        "balanced, and a GMF of the earlier days' customers as the part trained",
+        needs_catalogue=True,
+        standard=False,
+    ),
+    "balanced-als": Entrant(
+        _balanced_trained("als", 0.1),
+        "balanced, and ALS of the earlier days' customers as the part trained",
+        needs_catalogue=True,
+        standard=False,
+    ),
     "sasrec": Entrant(_sasrec, "self-attention over the customers' sequences, trained every 30 days", standard=False),
 }
 
