@@ -81,7 +81,7 @@ def colours_by_number(catalogue: Catalogue, number_of_row: Ints, size: int) -> n
     >>> from trendloom.catalogue.synthetic import random_catalogue
     >>> shop = random_catalogue(3, np.random.default_rng(1))
     >>> [str(colour) for colour in shop.colours], colours_by_number(shop, np.array([2, 0, 1]), 4).tolist()
-    (['black', 'white', 'red'], [2, 1, 0, -1])
+    (['Black', 'Navy', 'Red'], [1, 2, 0, -1])
     """
     names, code, count = np.unique(np.array(catalogue.colours, dtype=str), return_inverse=True, return_counts=True)
     common = np.argsort(np.where(names == "", 1, -count), kind="stable")[:_MOST_COLOURS]

@@ -42,8 +42,8 @@ class SeasonFile:
 
         >>> one = SeasonFile(("a", "b"), np.array([0, 1], np.int32), np.array([5, 5], np.int32),
         ...                  np.array([2.0, 3.0], np.float32))
-        >>> one.by_number({"b": 7}, 9).same_weeks(57 * 7 * 86_400_000, spread_weeks=0)[7]
-        3.0
+        >>> one.by_number({"b": 2}, 4).same_weeks(57 * 7 * 86_400_000, spread_weeks=0).tolist()
+        [0.0, 0.0, 3.0, 0.0]
         """
         number = np.array([number_of.get(item, -1) for item in self.item_ids], np.int64)
         mine = number[self.item]

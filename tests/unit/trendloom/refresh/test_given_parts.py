@@ -1,4 +1,4 @@
-"""Parts of the score that need something beside catalogue and stream, on the path that a worker takes: settings to list."""
+"""Parts of the score that need more than catalogue and stream, on the path that a worker takes: settings to list."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from deliveries import START_MS
 from refreshing import CATALOGUE, RULES, STORES, Clock, Listing, applied, listed, one
 
 from config.loading import load_settings
 from launch.assembly import list_rules
-from tests.small_shop import START_MS
 from trendloom.collaborative.model import CollaborativeModel
 from trendloom.collaborative.model_file import save_model
 from trendloom.events import Purchase
