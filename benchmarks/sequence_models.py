@@ -35,7 +35,7 @@ __all__ = ["choosing_sequences"]
 
 _RESULT = Path(__file__).parent / "results" / "sequence_models.json"
 #: Users whose held-out items choose the epoch: the library asks them one at a time.
-_CHOOSING = 1_000
+_CHOOSING = 500
 
 
 def choosing_sequences(
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=SasRecRecipe.epochs)
     parser.add_argument("--width", type=int, default=SasRecRecipe.width)
-    parser.add_argument("--longest", type=int, default=10)
+    parser.add_argument("--longest", type=int, default=SasRecRecipe.longest)
     parser.add_argument("--dropout", type=float, default=SasRecRecipe.dropout)
     parser.add_argument("--exponent", type=float, default=SasRecRecipe.negatives_exponent)
     parser.add_argument("--seed", type=int, default=1)

@@ -29,20 +29,20 @@ _AT_ONCE = 1_024
 class SasRecRecipe:
     """Shape and training; small enough for a processor without a graphics card."""
 
-    width: int = 64
-    blocks: int = 2
+    width: int = 48
+    blocks: int = 1
     heads: int = 1
     #: only so many latest items of a sequence are looked at
-    longest: int = 20
-    epochs: int = 20
+    longest: int = 10
+    epochs: int = 12
     batch: int = 512
     #: items drawn for a whole batch beside its own, by purchases^``negatives_exponent``
-    negatives: int = 2_048
+    negatives: int = 1_024
     negatives_exponent: float = 0.5
-    learning_rate: float = 0.001
+    learning_rate: float = 0.002
     dropout: float = 0.2
     #: with sequences to choose by: the library asks them after every so many epochs and keeps the best
-    ask_every: int = 2
+    ask_every: int = 3
 
 
 class SasRec:
