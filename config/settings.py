@@ -389,6 +389,11 @@ class ListsSettings(_Group):
         description="File of `trendloom train gmf` or another of its networks, for the part `trained` that weights may "
         "name. Default: empty, none.",
     )
+    season_file: str = Field(
+        "",
+        description="File of `trendloom train season`: purchases of earlier years by week, for the part `season` that "
+        "weights may name. Default: empty, none, because recency knew more on the log that was asked.",
+    )
     weights: dict[str, float] = Field(
         default_factory=dict,
         description="Weights of parts that replace the preset's, such as { gender = 0.2, visual = 0.5 }; "
