@@ -22,7 +22,7 @@ from trendloom.relevance.query import Query
 from trendloom.relevance.score import Question
 from trendloom.relevance.standing import Standing
 
-__all__ = ["NEXT_BASKET", "BasketRules", "asking", "has_to_fit", "popular_alone", "weight_of_days"]
+__all__ = ["NEXT_BASKET", "BasketRules", "asking", "has_to_fit", "over_days", "popular_alone", "weight_of_days"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -58,6 +58,8 @@ class BasketRules:
     floor: float = 0.1
     #: so many of the most popular items are looked at more closely
     popular: int = 200
+    #: weight of a purchase for being repeated: this to the power of its place, times that of all days it was bought on
+    position_decay_again: float = 0.98
     #: what has to fit is bought again so many times more readily, in another size
     fitted: float = 1.4
 
@@ -85,6 +87,23 @@ def has_to_fit(categories: Sequence[str]) -> Flags:
     return np.array([*(family_of(name) in _FITTED for name in categories), False])
 
 
+def over_days(query: Query, weight: Floats) -> Floats:
+    """Return the sum (B, H) of the weights (B, H) of all days on which each item of a history was bought.
+
+    >>> query = Query(np.array([-1]), np.array([[5, 5, 7, 5]]), np.array([[3, 3, 3, 2]]) * 86_400_000,
+    ...               np.array([4 * 86_400_000]), np.full((1, 4), -1), np.zeros(1), np.zeros(1))
+    >>> over_days(query, np.array([[1.0, 1.0, 1.0, 0.5]])).tolist()
+    [[1.5, 1.5, 1.0, 1.5]]
+    """
+    history, days = query.history, query.days_ago
+    total = np.zeros(history.shape)
+    for place in range(history.shape[1]):
+        same = history == history[:, place, None]
+        counted = (same[:, :place] & (days[:, :place] == days[:, place, None])).any(axis=1)
+        total += same * np.where(counted, 0.0, weight[:, place])[:, None]
+    return total
+
+
 @dataclass(frozen=True)
 class _Returning(Question):
     """A question whose past purchases are weighed for a next basket."""
@@ -100,11 +119,16 @@ class _Returning(Question):
 
     @cached_property
     def again(self) -> Floats:
-        """Weight (B, H) of each distinct past purchase for being bought once more: greater for what has to fit."""
-        features, history = self.features, self.history
-        fits = has_to_fit(features.category_names)
+        """Weight (B, H) of each distinct past purchase for being bought once more.
+
+        All days on which it was bought count, each by its age; what has to fit counts for more.
+        """
+        features, history, rules = self.features, self.history, self.rules
+        days = weight_of_days(self.query.days_ago, day_decay=rules.day_decay, floor=rules.floor)
+        place = self.query.recency(rules.position_decay_again, 1.0)
         category = np.where(history >= 0, features.category[np.maximum(history, 0)], -1)
-        return np.asarray(self.recency * np.where(fits[category], self.rules.fitted, 1.0), np.float64)
+        fits = np.where(has_to_fit(features.category_names)[category], rules.fitted, 1.0)
+        return np.asarray(place * over_days(self.query, days) * fits, np.float64)
 
 
 def popular_alone(dynamics: ItemDynamics, standing: Standing, at_ms: int, rules: BasketRules) -> tuple[Ints, Floats]:
