@@ -17,6 +17,7 @@ from typing import Any
 
 from evaluation.reporting import Plan, evaluate
 from trendloom.catalogue.directory import load_catalogue
+from trendloom.catalogue.garment import Catalogue
 from trendloom.logs.event_time import parse_moment
 
 __all__ = ["main", "measured"]
@@ -26,9 +27,9 @@ RESULT = Path(__file__).parent / "results" / "batch_sizes.json"
 TARGET = 0.002
 
 
-def measured(plan: Plan, catalogue: Path, sizes: Sequence[int]) -> dict[str, Any]:
+def measured(plan: Plan, shop: Catalogue | None, sizes: Sequence[int]) -> dict[str, Any]:
     """Return the figures of one model with each batch size, and how far hit@10 in session differs between them."""
-    shop, found = load_catalogue(catalogue), {}
+    found: dict[str, dict[str, Any]] = {}
     about: dict[str, Any] = {}
     for size in sizes:
         report = evaluate(replace(plan, batch=size), shop)
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         frozen=False,
         draws=10,
     )
-    found = measured(plan, asked.catalogue, asked.sizes)
+    found = measured(plan, load_catalogue(asked.catalogue), asked.sizes)
     RESULT.write_text(json.dumps(found, indent=1) + "\n")
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
     return 0 if found["met"] else 1
