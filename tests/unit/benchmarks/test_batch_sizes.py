@@ -17,9 +17,6 @@ def log_of(folder: Path) -> Path:
     for place in range(200):
         at_ms = FIRST_MS + place * 3 * DAY_MS // 200
         rows.append(f"c{rng.integers(20)},i{int(15 * rng.random() ** 2)},{at_ms}")
-        f"c{rng.integers(20)},i{int(15 * rng.random() ** 2)},{FIRST_MS + place * 3 * DAY_MS // 200}"
-        for place in range(200)
-    ]
     path = folder / "log.csv"
     path.write_text("\n".join(rows) + "\n")
     return path
