@@ -50,7 +50,7 @@ class BasketRules:
         )
     )
     #: a sale within the fast half-life counts so many times more
-    fresh: float = 8.0
+    fresh: float = 12.0
     #: power of the mean basket that a popular item is divided by: what is bought alone is found more often
     lone: float = 0.5
     #: the weight of a past purchase falls to this share of itself from day to day, but never below the floor
@@ -58,8 +58,6 @@ class BasketRules:
     floor: float = 0.1
     #: so many of the most popular items are looked at more closely
     popular: int = 200
-    #: weight of a purchase for being repeated: this to the power of its place, times that of all days it was bought on
-    position_decay_again: float = 0.98
     #: what has to fit is bought again so many times more readily, in another size
     fitted: float = 1.4
 
@@ -121,14 +119,14 @@ class _Returning(Question):
     def again(self) -> Floats:
         """Weight (B, H) of each distinct past purchase for being bought once more.
 
-        All days on which it was bought count, each by its age; what has to fit counts for more.
+        All days on which it was bought count, each by its age, whatever was bought in between; what has to fit counts
+        for more.
         """
         features, history, rules = self.features, self.history, self.rules
         days = weight_of_days(self.query.days_ago, day_decay=rules.day_decay, floor=rules.floor)
-        place = self.query.recency(rules.position_decay_again, 1.0)
         category = np.where(history >= 0, features.category[np.maximum(history, 0)], -1)
         fits = np.where(has_to_fit(features.category_names)[category], rules.fitted, 1.0)
-        return np.asarray(place * over_days(self.query, days) * fits, np.float64)
+        return np.where(self.query.newest, over_days(self.query, days) * fits, 0.0)
 
 
 def popular_alone(dynamics: ItemDynamics, standing: Standing, at_ms: int, rules: BasketRules) -> tuple[Ints, Floats]:

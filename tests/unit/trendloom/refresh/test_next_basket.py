@@ -97,7 +97,7 @@ def test_what_has_to_fit_comes_back_before_what_does_not() -> None:
     category[2] = 1
     trousers = replace(features, category_names=("Vest top", "Trousers"), category=category)
     names_unknown = replace(features, category_names=("one", "other"), category=category)
-    history = asked([(1, 1), (2, 1)])  # 1 is the latest
+    history = asked([(2, 1), (1, 1)])
     assert lists(history, trousers, dynamics)[0][:2] == [2, 1]
     assert lists(history, names_unknown, dynamics)[0][:2] == [1, 2]
 
