@@ -18,7 +18,7 @@ import orjson
 from evaluation.contestant import Ground, Purchases
 from trendloom.errors import InputError
 from trendloom.events import SCHEMA_VERSION, PurchaseRecord, decode_purchases
-from trendloom.refresh.refresher import Applied, Refresher
+from trendloom.refresh import Applied, Refresher
 from trendloom.refresh.scorer import ListRules
 from trendloom.relevance.presets import Preset
 from trendloom.state.columns import Arrivals
