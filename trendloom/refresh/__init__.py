@@ -6,7 +6,8 @@ Read :mod:`trendloom.refresh.refresher` first, then :mod:`trendloom.refresh.asso
 
 from __future__ import annotations
 
-from trendloom.refresh.refresher import Applied, Refresher
+from trendloom.refresh.applying import Applied
+from trendloom.refresh.refresher import Refresher
 from trendloom.refresh.scorer import LearnedRules, ListRules
 
 __all__ = ["Applied", "LearnedRules", "ListRules", "Refresher"]

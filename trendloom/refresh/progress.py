@@ -1,6 +1,6 @@
 """How far a worker's partitions are: what the state has applied, which journals are kept, what the group has committed.
 
-It never asks a store: :mod:`trendloom.refresh.refresher` does, and tells it what it hears.
+It never asks a store: :mod:`trendloom.refresh.applying` does, and tells it what it hears.
 """
 
 from __future__ import annotations
