@@ -140,7 +140,9 @@ def _side(table: Table, kept: list[int], *, held_out: bool) -> Table:
     """
     chosen = ((table.customer * 2_654_435_761 % 1_000_003) % _HELD_OUT == 0) == held_out
     rows = np.flatnonzero(np.repeat(chosen, table.sizes))
-    signals = table.signals[rows] if len(kept) == table.signals.shape[1] else table.signals[np.ix_(rows, kept)]
+    signals = table.signals[rows]
+    if len(kept) < signals.shape[1]:
+        signals = signals[:, kept]
     return Table(signals, table.bought[rows], table.sizes[chosen], table.customer[chosen], table.day[chosen])
 
 
