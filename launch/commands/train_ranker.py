@@ -10,24 +10,20 @@ from typing import Annotated
 
 import typer
 
+from launch.log_options import ColumnMap, KnownColumns, LogFile, LogFrom, LogTo, TimeFormat
+
 __all__ = ["ranker"]
 
 
 def ranker(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="CSV, JSON Lines (both also .gz) or Parquet.")],
+    log: LogFile,
     catalogue: Annotated[Path, typer.Option(metavar="DIR", help="Catalogue directory that knows the log's items.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="File to write the trees to, e.g. ranker.npz.")],
-    columns: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Columns of a known log: hm, uci or purchases (the default).")
-    ] = None,
-    column_map: Annotated[
-        list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN,...", help="Columns by field, as in replay.")
-    ] = None,
-    time_format: Annotated[
-        str | None, typer.Option(help="strptime format of the time column, if it is not ISO 8601 or a number; UTC.")
-    ] = None,
-    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Nothing before this is read.")] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Nothing from here on is read.")] = None,
+    columns: KnownColumns = None,
+    column_map: ColumnMap = None,
+    time_format: TimeFormat = None,
+    from_: LogFrom = None,
+    to: LogTo = None,
     rounds: Annotated[
         int, typer.Option(min=1, help="Trees at most; growing stops earlier when it no longer helps.")
     ] = 200,

@@ -73,6 +73,11 @@ class Question:
         """Weight (B, H) of each distinct past purchase."""
         return self.query.recency(self.preset.position_decay, self.preset.day_decay)
 
+    @property
+    def again(self) -> Floats:
+        """Weight (B, H) of each distinct past purchase for being bought once more."""
+        return self.recency
+
     @cached_property
     def bought(self) -> Ints:
         """The bought items (B,) as the catalogue knows them, -1 where it does not."""
@@ -298,9 +303,9 @@ def _proximity(pairs: Pairs, question: Question) -> Floats:
 
 
 def _repurchase(pairs: Pairs, question: Question) -> Floats:
-    row, position = np.nonzero((question.history >= 0) & (question.recency > 0))
+    row, position = np.nonzero((question.history >= 0) & (question.again > 0))
     key = row * question.features.size + question.history[row, position]
-    return Evidence(key, question.recency[row, position]).summed().at(pairs.key)
+    return Evidence(key, question.again[row, position]).summed().at(pairs.key)
 
 
 def _trained(pairs: Pairs, question: Question) -> Floats:
