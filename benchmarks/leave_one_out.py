@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,10 @@ class KeptFigures:
         return self.found[name]["told"]
 
 
+def _same(pair: tuple[Scorer, Scorer]) -> tuple[Scorer, Scorer]:
+    return pair
+
+
 def _each_seed(tested: list[Told]) -> dict[str, dict[str, float]]:
     return {
         f"seed {seed}": {
@@ -167,12 +172,12 @@ def main() -> None:
     rng = np.random.default_rng(1)
     kept.once("random", lambda: both(lambda: (Chance(learnt.n_items, rng), Chance(learnt.n_items, rng))))
     kept.once("popularity", lambda: both(lambda: (Popularity(learnt), Popularity(known))))
+
+    def tried_case(case: tuple[float, float]) -> Told:
+        return both_protocols(neighbours(learnt, *case), validation)
+
     tried = {
-        case: kept.once(
-            f"damping {case[0]}, position decay {case[1]}",
-            lambda case=case: both_protocols(neighbours(learnt, *case), validation),
-        )
-        for case in GRID
+        case: kept.once(f"damping {case[0]}, position decay {case[1]}", partial(tried_case, case)) for case in GRID
     }
     best = max(GRID, key=lambda case: float(tried[case]["full"]["hit@10"]))
     kept.once("direct neighbours", lambda: both(lambda: (neighbours(learnt, *best), neighbours(known, *best))))
@@ -206,14 +211,14 @@ def main() -> None:
                 )
                 for gmf, mlp in zip(pairs, trained("mlp"), strict=True)
             ]
-        measured = [both(lambda pair=pair: pair, few=_NETWORKS_FEW) for pair in pairs]
+        measured = [both(partial(_same, pair), few=_NETWORKS_FEW) for pair in pairs]
         tested = [one["test"] for one in measured]
         on_validation = _mean([one["validation"] for one in measured])
         return {"validation": on_validation, "test": _mean(tested), "test, each seed": _each_seed(tested)}
 
     networks = ("source_gmf", "source_mlp", "tuned_gmf", "tuned_neumf")
     for name in networks:
-        kept.once(name, lambda name=name: network_seeds(name))
+        kept.once(name, partial(network_seeds, name))
     figures = {
         name: kept.found[name]
         for name in ("random", "popularity", "direct neighbours", "blend, sampled", "blend, full", *networks)
