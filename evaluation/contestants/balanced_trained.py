@@ -29,7 +29,8 @@ def interactions_before(
 ) -> Interactions:
     """Return who bought what before a moment, under the names of the stream."""
     made = Sequences.of(purchases, before_ms)
-    buyers = np.unique(np.concatenate([one.customer[one.at_ms < before_ms] for one in purchases] or [np.zeros(0)]))
+    known = [one.customer[one.at_ms < before_ms] for one in purchases]
+    buyers = np.unique(np.concatenate([np.zeros(0, np.int64), *known]))
     return Interactions(
         made.start,
         made.column.astype(np.int32),

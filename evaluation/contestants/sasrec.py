@@ -50,5 +50,5 @@ def train_contestant(sequences: Sequences, rng: np.random.Generator, *, recipe: 
     seed = int(rng.integers(2**31))
     if not (np.diff(sequences.start) > 1).any():
         return Silent(sequences.item.size)
-    recipe = SasRecRecipe(longest=20, epochs=4) if recipe is None else recipe
+    recipe = SasRecRecipe(epochs=4) if recipe is None else recipe
     return FollowingModel(train_sasrec(sequences.start, sequences.column, sequences.item.size, recipe, seed=seed))

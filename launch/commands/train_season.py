@@ -10,23 +10,19 @@ from typing import Annotated
 
 import typer
 
+from launch.log_options import ColumnMap, KnownColumns, LogFile, LogFrom, LogTo, TimeFormat
+
 __all__ = ["season"]
 
 
 def season(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="CSV, JSON Lines (both also .gz) or Parquet.")],
+    log: LogFile,
     out: Annotated[Path, typer.Option(metavar="FILE", help="File to write, e.g. season.safetensors.")],
-    columns: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Columns of a known log: hm, uci or purchases (the default).")
-    ] = None,
-    column_map: Annotated[
-        list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN,...", help="Columns by field, as in replay.")
-    ] = None,
-    time_format: Annotated[
-        str | None, typer.Option(help="strptime format of the time column, if it is not ISO 8601 or a number; UTC.")
-    ] = None,
-    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Nothing before this is read.")] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Nothing from here on is read.")] = None,
+    columns: KnownColumns = None,
+    column_map: ColumnMap = None,
+    time_format: TimeFormat = None,
+    from_: LogFrom = None,
+    to: LogTo = None,
 ) -> None:
     """Count a log's purchases by item and week, for the part `season`."""
     from trendloom.logs.columns import parse_mapping

@@ -45,7 +45,7 @@ class ColourPairs:
             here = rows[start : start + _ROWS]
             columns, counts = co.gather(here)
             place, column = np.nonzero(columns >= 0)
-            learned._count(here[place], columns[place, column], counts[place, column])
+            learned._count(here[place], columns[place, column].astype(np.int64), counts[place, column])
         return learned
 
     def learn_pairs(self, rows: npt.ArrayLike, columns: npt.ArrayLike, weights: npt.ArrayLike) -> None:

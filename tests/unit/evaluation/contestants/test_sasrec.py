@@ -19,7 +19,7 @@ SMALL = SasRecRecipe(width=16, blocks=1, longest=6, epochs=60, batch=64, negativ
 
 def walks(customers: int) -> Purchases:
     """Each customer buys five items in a row round the circle, half of them forwards and half backwards."""
-    rows = []
+    rows: list[tuple[int, int]] = []
     for customer in range(customers):
         step = 1 if customer % 2 else -1
         rows.extend((customer, (customer + place * step) % CIRCLE) for place in range(5))
