@@ -31,10 +31,10 @@ _HELD_OUT = 6
 class Growth:
     """Settings of growing, chosen on 2020-09-17 of the H&M log after learning 2020-09-16."""
 
-    rounds: int = 120
+    rounds: int = 300
     #: the customers held out are few: growing does not stop before this many trees because of them
-    least_rounds: int = 80
-    patience: int = 60
+    least_rounds: int = 200
+    patience: int = 150
     learning_rate: float = 0.06
     leaves: int = 24
     #: a list is made by walking so far down each tree

@@ -26,7 +26,7 @@ def ranker(
     to: LogTo = None,
     rounds: Annotated[
         int, typer.Option(min=1, help="Trees at most; growing stops earlier when it no longer helps.")
-    ] = 120,
+    ] = 300,
     leaves: Annotated[int, typer.Option(min=2, max=255, help="Leaves of a tree.")] = 24,
     learning_rate: Annotated[float, typer.Option(min=0.001, max=1.0, help="What each tree adds.")] = 0.06,
     threads: Annotated[int, typer.Option(min=1, help="Threads that grow trees.")] = 1,
