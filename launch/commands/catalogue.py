@@ -184,7 +184,9 @@ def add(
         str, typer.Option(help="Network that looked at the other photos; empty: as the catalogue says.")
     ] = "",
     weights: WeightsFile = "",
-    isolation: Isolation = "none",
+    isolation: Annotated[
+        str, typer.Option(help="What finds the garment in a photo; empty: what the catalogue says.")
+    ] = "",
     masks: Masks = None,
     as_json: AsJson = False,
 ) -> None:
@@ -194,8 +196,10 @@ def add(
     from trendloom.catalogue.embedding import open_backbone
 
     columns, chosen = _columns(preset, mapping), _layout(layout)
-    made = load_catalogue(directory).manifest.get("backbone")
+    manifest = load_catalogue(directory).manifest
+    made, cut = manifest.get("backbone"), manifest.get("isolation")
     named = backbone or (str(made["name"]) if isinstance(made, dict) else "efficientnet_lite0")
+    isolation = isolation or (str(cut["kind"]) if isinstance(cut, dict) else "none")
     embedder = open_backbone(named, weights=weights)
     with show_progress(_STAGES, quiet=as_json) as tell:
         report = add_items(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from launch.options import AsJson
+from launch.picture_files import picture_format, save_picture
 from trendloom.errors import ClassifierError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _Drop = Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Leave ph
 _Only = Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Use photos with these labels alone.")]
 _Head = Annotated[str, typer.Option(help="File of a trained head, or the name of one that ships: cc0.")]
 _Weights = Annotated[str, typer.Option(help="File with the backbone's weights, where no package has them.")]
-_Matrix = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the confusion matrix: a .png file.")]
+_Matrix = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the confusion matrix as a picture.")]
 
 
 @app.command()
@@ -76,44 +77,33 @@ def train(
     """
     from models.heads import HeadRecipe
     from trendloom.catalogue.embedding import open_backbone
-    from trendloom.classifier.checkpoint import as_kept, save_classifier
-    from trendloom.classifier.provenance import describe_training
-    from trendloom.classifier.seeing import look_once
-    from trendloom.classifier.training import fit_classifier, make_examples, measure_splits
+    from trendloom.catalogue.photos import readable
+    from trendloom.classifier.checkpoint import save_classifier
+    from trendloom.classifier.learning import learn_classifier
 
+    kind = picture_format(matrix)
+    if matrix is not None and not splits:
+        raise ClassifierError("--matrix draws what was held out, and nothing is. Action: give --splits 1, or more.")
+    if out.is_dir():
+        raise ClassifierError(f"{out} is a folder. Action: name a file.")
     labelled, rare = _labelled(photos, table, mapping, group_pattern, merge, drop, only).frequent(least)
-    embedder = open_backbone(backbone, weights=weights)
-    views = ("plain", *(augment or ()))
-    seen = look_once(
-        labelled.source,
-        labelled.names,
-        embedder,
-        views=views,
+    learnt = learn_classifier(
+        labelled,
+        open_backbone(backbone, weights=weights),
+        recipe=replace(HeadRecipe(), most_epochs=epochs, dropout=dropout),
+        augment=augment or (),
+        splits=splits,
         seed=seed,
-        kept=features,
-        progress=_counter("photos", quiet=as_json),
+        features=features,
+        credit=credit,
+        looked=_counter("photos", quiet=as_json),
+        progress=_teller(quiet=as_json),
     )
-    labels, groups = labelled.told_of(seen.names)
-    examples = make_examples(seen.views, labels, groups, seen.digests)
-    recipe = replace(HeadRecipe(), most_epochs=epochs, dropout=dropout)
-    tell = _teller(quiet=as_json)
-    measured = None
-    if splits:
-        place = out.with_name(out.name + ".measured")
-        try:
-            measured = measure_splits(
-                examples, recipe, splits=splits, seed=seed, kept=lambda head: as_kept(head, place), progress=tell
-            )
-        finally:
-            place.unlink(missing_ok=True)
-    described = embedder.describe()
-    provenance = describe_training(examples, recipe, seed=seed, views=views, measured=measured, credit=credit)
-    head = fit_classifier(
-        examples, recipe, seed=seed, backbone=described, provenance=provenance, digests=seen.digests, progress=tell
-    )
+    head, examples, measured = learnt.classifier, learnt.examples, learnt.measured
     size = save_classifier(head, out)
     if matrix is not None and measured is not None:
-        _draw(matrix, measured.confusion, examples.labels)
+        _draw(matrix, kind, measured.confusion, examples.labels)
+    left_out = [(readable(name), reason) for name, reason in learnt.left_out]
     told: dict[str, Any] = {
         "head": str(out),
         "bytes": size,
@@ -122,7 +112,7 @@ def train(
         "too_rare": rare,
         "held_out": {**measured.mean(), "splits": splits, "baselines": measured.baselines} if measured else None,
         "temperature": round(head.temperature, 3),
-        "left_out": [{"photo": name, "reason": reason} for name, reason in seen.left_out],
+        "left_out": [{"photo": name, "reason": reason} for name, reason in left_out],
     }
     if as_json:
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
@@ -134,7 +124,7 @@ def train(
             _print_figures(name, figures)
     for label, number in rare.items():
         typer.echo(f"left out, fewer than {least} photos: {label} ({number})", err=True)
-    _print_left_out(seen.left_out)
+    _print_left_out(left_out)
 
 
 @app.command()
@@ -153,10 +143,12 @@ def evaluate(
     """Judge a head on labelled photos; those that it was trained on, and labels it does not know, are left out."""
     import numpy as np
 
+    from trendloom.catalogue.photos import readable
     from trendloom.classifier.checkpoint import load_classifier
     from trendloom.classifier.predicting import PhotoClassifier
     from trendloom.classifier.quality import measure
 
+    kind = picture_format(matrix)
     asked = PhotoClassifier(load_classifier(head), weights=weights)
     known = {label: place for place, label in enumerate(asked.classifier.labels)}
     labelled = _labelled(photos, table, mapping, "", merge, drop, only)
@@ -175,12 +167,12 @@ def evaluate(
     wanted = np.array([known.get(label_of[name], 0) for name in found.names], np.int64)[chosen]
     quality = measure(found.probabilities[chosen], wanted)
     if matrix is not None:
-        _draw(matrix, quality.confusion, asked.classifier.labels)
+        _draw(matrix, kind, quality.confusion, asked.classifier.labels)
     told = {
         **quality.as_dict(asked.classifier.labels),
         "trained_on": int((~fresh).sum()),
         "unknown_label": int((fresh & ~named).sum()),
-        "left_out": [{"photo": name, "reason": reason} for name, reason in found.left_out],
+        "left_out": [{"photo": readable(name), "reason": reason} for name, reason in found.left_out],
     }
     if as_json:
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
@@ -205,7 +197,7 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Say what photos show, with calibrated probabilities; a photo that cannot be used is named with its reason."""
-    from trendloom.catalogue.photos import PhotoSource
+    from trendloom.catalogue.photos import PhotoSource, read_bounded, readable
     from trendloom.classifier.checkpoint import load_classifier
     from trendloom.classifier.labelled import photos_by_path
     from trendloom.classifier.predicting import PhotoClassifier
@@ -214,7 +206,9 @@ def predict(
     told: list[dict[str, Any]] = []
     left_out: list[tuple[str, str]] = []
     single = [place for place in photos if not place.is_dir() and place.suffix.lower() != ".zip"]
-    sources = [(PhotoSource(frozenset(map(str, single)), lambda name: Path(name).read_bytes()), list(map(str, single)))]
+    sources = [
+        (PhotoSource(frozenset(map(str, single)), lambda name: read_bounded(Path(name))), list(map(str, single)))
+    ]
     for place in photos:
         if place not in single:
             source = photos_by_path(place)
@@ -223,7 +217,7 @@ def predict(
         found = asked.predict(source, names, runners_up=most - 1, progress=_counter("photos", quiet=True))
         told += [
             {
-                "photo": name,
+                "photo": readable(name),
                 "labels": [
                     {"label": label, "probability": round(probability, 4)}
                     for label, probability in ((one.label, one.probability), *one.others)
@@ -231,7 +225,7 @@ def predict(
             }
             for name, one in zip(found.names, found.predictions, strict=True)
         ]
-        left_out += found.left_out
+        left_out += [(readable(name), reason) for name, reason in found.left_out]
     if as_json:
         reasons = [{"photo": name, "reason": reason} for name, reason in left_out]
         typer.echo(json.dumps({"photos": told, "left_out": reasons}, indent=2, ensure_ascii=False))
@@ -284,10 +278,10 @@ def _counts(wanted: Any, classes: int) -> list[int]:
     return [int(number) for number in np.bincount(wanted, minlength=classes)]
 
 
-def _draw(path: Path, matrix: Any, labels: Sequence[str]) -> None:
+def _draw(path: Path, kind: str, matrix: Any, labels: Sequence[str]) -> None:
     from trendloom.classifier.pictures import confusion_picture
 
-    confusion_picture(matrix, labels).save(path, "PNG")
+    save_picture(confusion_picture(matrix, labels), path, kind)
 
 
 def _print_figures(name: str, figures: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from launch.options import AsJson
+from launch.picture_files import picture_format, save_picture
 
 __all__ = ["count"]
 
@@ -22,19 +23,20 @@ def count(
     photos: Annotated[Path, typer.Argument(metavar="DIR", help="Folder (to any depth) or zip file of photos.")],
     head: Annotated[str, typer.Option(help="File of a trained head, or the name of one that ships: cc0.")] = "cc0",
     most: Annotated[int | None, typer.Option("-k", "--most", min=1, help="So many categories; default: all.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write a grid of the photos by category: a .png file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a picture: the photos by category.")] = None,
     columns: Annotated[int, typer.Option(min=1, max=40, help="Photos in a row of the grid.")] = 8,
     weights: Annotated[str, typer.Option(help="File with the backbone's weights, where no package has them.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Count the categories in a folder of photos; of equal counts the alphabetically first comes first."""
-    from trendloom.catalogue.photos import decode_photo
+    from trendloom.catalogue.photos import decode_photo, readable
     from trendloom.classifier.checkpoint import load_classifier
     from trendloom.classifier.counting import count_categories
     from trendloom.classifier.labelled import photos_by_path
     from trendloom.classifier.pictures import MOST_CELLS, photo_grid, small_photo
     from trendloom.classifier.predicting import PhotoClassifier
 
+    kind = picture_format(out)
     source = photos_by_path(photos)
     asked = PhotoClassifier(load_classifier(head), weights=weights)
     classes = len(asked.classifier.labels)
@@ -53,18 +55,18 @@ def count(
             )
             for one in counts
         ]
-        photo_grid(sections, columns=columns).save(out, "PNG")
+        save_picture(photo_grid(sections, columns=columns), out, kind)
     if as_json:
         told = {
             "photos": len(found.names),
             "categories": [
                 {"label": one.label, "photos": one.photos, "expected": round(one.expected, 2)} for one in counts
             ],
-            "left_out": [{"photo": name, "reason": reason} for name, reason in found.left_out],
+            "left_out": [{"photo": readable(name), "reason": reason} for name, reason in found.left_out],
         }
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    typer.echo(f"{len(found.names)} photos of {photos}")
+    typer.echo(f"{len(found.names)} photos of {readable(str(photos))}")
     width = max((len(one.label) for one in counts), default=0)
     for one in counts:
         share = one.photos / len(found.names)

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from launch.options import AsJson
+from launch.picture_files import check_target_file, picture_format, save_picture
 from trendloom.errors import CatalogueError
 
 __all__ = ["app", "evaluate", "predict", "train"]
@@ -61,6 +62,7 @@ def train(
 
     if channels % 32:
         raise CatalogueError(f"--channels {channels} is no multiple of 32. Action: name 32, 64, 96 ...")
+    check_target_file(out)
     source = _open(photos)
     mapping = groups_named(groups)
     table = read_boxes(boxes, source, groups=mapping, labels=GROUPS if mapping else ())
@@ -127,17 +129,21 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Show the garments of a photo: class, score and box in pixels."""
-    from trendloom.catalogue.photos import PhotoSource, UnusablePhoto, decode_photo
+    from trendloom.catalogue.photos import UnusablePhoto, decode_bytes, read_bounded, upright_size
+    from trendloom.detector.boxes import scale_boxes
     from trendloom.detector.detect import load_detector
     from trendloom.detector.drawing import draw_boxes
 
+    kind = picture_format(out)
     try:
-        picture = decode_photo(PhotoSource(frozenset({photo.stem}), lambda name: photo.read_bytes()), photo.stem)
-    except UnusablePhoto as error:
+        content = read_bounded(photo)
+        picture = decode_bytes(content)
+    except (OSError, UnusablePhoto) as error:
         raise CatalogueError(f"{photo}: {error}. Action: name a photo.") from error
     found = load_detector(model, device=device).detect(picture, least_score=least_score)
     if out is not None:
-        draw_boxes(picture, found).save(out)
+        save_picture(draw_boxes(picture, found), out, kind)
+    found = list(scale_boxes(found, picture.size, upright_size(content)))  # large photos are looked at smaller
     if as_json:
         typer.echo(json.dumps([asdict(box) for box in found], indent=2))
         return

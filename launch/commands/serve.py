@@ -30,6 +30,9 @@ def serve(
     classifier: Annotated[
         str, typer.Option(metavar="FILE", help="What label-aware search asks: a checkpoint, or cc0, which ships.")
     ] = "cc0",
+    weights: Annotated[
+        str, typer.Option(metavar="FILE", help="Weights of the catalogue's network, where no package has them.")
+    ] = "",
     catalogue: CatalogueDirectory = None,
     config: ConfigFile = None,
 ) -> None:
@@ -45,7 +48,7 @@ def serve(
     from trendloom.similar import Similar
 
     settings = read_settings(config, {"catalogue.directory": catalogue})
-    search = Similar.open(settings.catalogue.directory or None, classifier=classifier)
+    search = Similar.open(settings.catalogue.directory or None, classifier=classifier, weights=weights)
     hosts = LOCAL_HOSTS if host in {"127.0.0.1", "localhost", "::1"} else ("*",)
     server = uvicorn.Server(
         uvicorn.Config(

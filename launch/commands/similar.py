@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from launch.options import AsJson, CatalogueDirectory, ConfigFile, read_settings
+from launch.picture_files import picture_format, save_picture
 from trendloom.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ def similar(
     classifier: Annotated[
         str, typer.Option(metavar="FILE", help="What --label-aware asks: a checkpoint, or cc0, which ships.")
     ] = "cc0",
+    detector: Annotated[
+        str, typer.Option(metavar="FILE", help="What --detect asks: a file of `detector train`, or ccp, which ships.")
+    ] = "ccp",
+    weights: Annotated[
+        str, typer.Option(metavar="FILE", help="Weights of the catalogue's network, where no package has them.")
+    ] = "",
     catalogue: CatalogueDirectory = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -53,18 +60,20 @@ def similar(
         raise InputError("Both photos and --item are given. Action: name one of the two.")
     if detect and not photos:
         raise InputError("--detect looks for garments in photos. Action: name one.")
-    picture_format = _format_of(out)
+    kind = picture_format(out)
     from trendloom.similar import Similar
 
     settings = read_settings(config, {"catalogue.directory": catalogue})
-    search = Similar.open(settings.catalogue.directory or None, classifier=classifier)
+    search = Similar.open(settings.catalogue.directory or None, classifier=classifier, weights=weights)
     rows = (
-        _by_photo(search, photos, k, label_aware=label_aware, detect=detect)
+        _by_photo(search, photos, k, label_aware=label_aware, detector=detector if detect else None)
         if photos
         else [_by_item(search, item, seed, k, label_aware=label_aware)]
     )
     if out is not None:
-        _write(search, rows, out, picture_format)
+        from trendloom.similar.grid import draw_grid
+
+        save_picture(draw_grid(search, rows), out, kind)
     if as_json:
         typer.echo(json.dumps([_told(row) for row in rows], indent=2, ensure_ascii=False))
         return
@@ -74,15 +83,16 @@ def similar(
         typer.echo(f"picture: {out}")
 
 
-def _by_photo(search: Similar, photos: list[Path], k: int, *, label_aware: bool, detect: bool) -> list[GridRow]:
+def _by_photo(search: Similar, photos: list[Path], k: int, *, label_aware: bool, detector: str | None) -> list[GridRow]:
+    from trendloom.catalogue.photos import readable
     from trendloom.similar.grid import GridRow
     from trendloom.similar.photo import take_photo
 
-    named = [(str(photo), take_photo(photo)) for photo in photos]
-    if detect:
+    named = [(readable(str(photo)), take_photo(photo)) for photo in photos]
+    if detector is not None:
         from trendloom.detector.detect import load_detector
 
-        named = _garments(named, load_detector())
+        named = _garments(named, load_detector(detector))
     answers = search.search_many([picture for _, picture in named], k, label_aware=label_aware)
     return [GridRow(picture, name, answer) for (name, picture), answer in zip(named, answers, strict=True)]
 
@@ -110,29 +120,6 @@ def _by_item(search: Similar, item: str | None, seed: int | None, k: int, *, lab
     answer = search.search_item(item_id, k, label_aware=label_aware)
     content = search.catalogue.thumbnails.get(search.catalogue.row(item_id))
     return GridRow(None if content is None else Image.open(io.BytesIO(content)), item_id, answer)
-
-
-def _format_of(out: Path | None) -> str:
-    """Return the picture format of a file's name; refused before anything is computed for it."""
-    from PIL import Image
-
-    if out is None:
-        return ""
-    found = Image.registered_extensions().get(out.suffix.lower(), "")
-    if found not in {"JPEG", "PNG", "WEBP"}:
-        raise InputError(f"{out} does not end like a picture's name. Action: end it with .png, .jpg or .webp.")
-    if not out.absolute().parent.is_dir():
-        raise InputError(f"There is no folder {out.parent} to write {out.name} into. Action: make it first.")
-    return found
-
-
-def _write(search: Similar, rows: list[GridRow], out: Path, picture_format: str) -> None:
-    from trendloom.similar.grid import draw_grid
-
-    try:
-        draw_grid(search, rows).save(out, picture_format)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error.strerror or error}). Action: name another file.") from error
 
 
 def _told(row: GridRow) -> dict[str, Any]:

@@ -50,6 +50,23 @@ def test_e04_find_similar() -> None:
     assert plain.splitlines()[0] + ", its label minded" == minded.splitlines()[0]
 
 
+@pytest.mark.vision
+@pytest.mark.timeout(300)
+def test_e05_from_photos() -> None:
+    pytest.importorskip("torch", reason="the extra `vision` is not installed")
+    ran = subprocess.run(
+        [sys.executable, str(EXAMPLES / "e05_from_photos.py")], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert lines[0] == "catalogue: 45 items, 0 photos left out"
+    assert lines[1].startswith("like dress-")
+    assert lines[1].endswith("(100%)")  # its own photo
+    counts = {line.split()[1] for line in lines if line.startswith("count: ")}
+    assert {"Dress", "Shoes"} <= counts
+    assert any(line.startswith("classifier: ") for line in lines)
+
+
 def test_e02_and_e03_send_and_follow(open_shop: Callable[..., Shop]) -> None:
     shop = open_shop()
     shop.worker()

@@ -21,25 +21,34 @@ from typing import Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from trendloom.catalogue.jpeg_scans import MOST_SCANS, has_too_many_scans
 from trendloom.errors import CatalogueError
 
 __all__ = [
+    "DECODER_ERRORS",
     "LEAST_SIDE_PX",
     "MOST_BYTES",
     "MOST_PIXELS",
+    "MOST_STRETCH",
     "WORKING_SIDE_PX",
     "PhotoSource",
     "UnusablePhoto",
     "decode_bytes",
     "decode_photo",
     "open_photos",
+    "plain_photo",
+    "read_bounded",
     "read_photo",
     "readable",
     "thumbnail_of",
+    "upright_size",
 ]
 
 #: Photos with a shorter side are refused: a backbone would see little but interpolation.
 LEAST_SIDE_PX = 32
+#: Photos that are longer than so many times their short side are refused: no garment is, and of one that is a million
+#: pixels long a backbone that looks at the middle of photos would make a picture of gigabytes.
+MOST_STRETCH = 20
 #: Files with more bytes are refused before they are read: the largest camera JPEGs have some 40 MB.
 MOST_BYTES = 64_000_000
 #: Photos that claim more pixels are refused before they are decoded: the largest phone cameras have 50 million that
@@ -54,8 +63,9 @@ _LARGE_PIXELS = 8_000_000
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 #: The only decoders that see a file, whatever its name says; the others were not made for files from strangers.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+_JPEG = {"JPEG", "MPO"}
 #: What Pillow's decoders raise on broken files.
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     OSError,
     EOFError,
     SyntaxError,
@@ -79,6 +89,12 @@ _TURNS = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = {
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
 }
 
 _one_large = threading.Lock()
@@ -106,13 +122,19 @@ def open_photos(path: Path, *, by: Literal["stem", "path"] = "stem") -> PhotoSou
     """Return the photos in a folder (searched to any depth) or a zip file.
 
     They are named ``by`` file name without folder and ending ("stem"; of two files with one name the alphabetically
-    first path counts), or by whole relative path. Raises :class:`CatalogueError` when there is nothing at ``path`` or
-    it is neither a folder nor a zip file.
+    first path counts), or by whole relative path. Hidden files and folders are passed over, and so are catalogues that
+    were built there. Raises :class:`CatalogueError` when there is nothing at ``path`` or it is neither a folder nor a
+    zip file.
     """
     if path.is_dir():
-        files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+        # pictures of catalogues that were built in here are nobody's photos
+        built = {
+            sheet.parent for sheet in path.rglob("contact-sheet.jpg") if (sheet.parent / "items.parquet").is_file()
+        }
+        there = (file for file in path.rglob("*") if file.is_file() and built.isdisjoint(file.parents))
+        files = sorted(file.relative_to(path).as_posix() for file in there)
         found, passed_over = _named(files, by)
-        return PhotoSource(frozenset(found), lambda name: _read_file(path / found[name]), found, passed_over)
+        return PhotoSource(frozenset(found), lambda name: read_bounded(path / found[name]), found, passed_over)
     if not path.is_file():
         raise CatalogueError(f"There are no photos at {path}. Action: name a folder or a zip file with --photos.")
     try:
@@ -134,7 +156,7 @@ def _named(paths: list[str], by: Literal["stem", "path"]) -> tuple[dict[str, str
     passed_over: list[tuple[str, str]] = []
     for path in paths:
         pure = PurePosixPath(path)
-        if pure.name.startswith(".") or "__MACOSX" in pure.parts:
+        if "__MACOSX" in pure.parts or any(part.startswith(".") for part in pure.parts):
             continue
         if pure.suffix.lower() not in _SUFFIXES:
             passed_over.append(
@@ -145,7 +167,8 @@ def _named(paths: list[str], by: Literal["stem", "path"]) -> tuple[dict[str, str
     return found, tuple(passed_over)
 
 
-def _read_file(path: Path) -> bytes:
+def read_bounded(path: Path) -> bytes:
+    """Return the bytes of a file; raises :class:`UnusablePhoto` when it has more than any photo, and OSError."""
     with path.open("rb") as file:
         return _bounded(file.read(MOST_BYTES + 1))
 
@@ -197,21 +220,25 @@ def decode_bytes(content: bytes) -> Image.Image:
             raise UnusablePhoto(f"too large: {width}x{height} is more than {MOST_PIXELS // 1_000_000} million pixels")
         if min(width, height) < LEAST_SIDE_PX:
             raise UnusablePhoto(f"too small: {width}x{height}, at least {LEAST_SIDE_PX} a side")
+        if max(width, height) > MOST_STRETCH * min(width, height):
+            raise UnusablePhoto(f"too small: {width}x{height} is more than {MOST_STRETCH} times as long as wide")
+        if picture.format in _JPEG and has_too_many_scans(content):
+            raise UnusablePhoto(f"too much work: more than {MOST_SCANS} scans, which no camera or program makes")
         with _one_large if width * height > _LARGE_PIXELS else nullcontext():
-            return _plain(picture)
+            return plain_photo(picture)
     except UnidentifiedImageError:
         raise UnusablePhoto("not a picture") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnusablePhoto(f"too large: {error}") from error
     except MemoryError:
         raise UnusablePhoto("too large: it does not fit in memory") from None
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise UnusablePhoto(f"broken: {error}") from error
 
 
-def _plain(picture: Image.Image) -> Image.Image:
-    """Return the pixels of a picture that is open as RGB, of a working size, the right way up."""
-    if picture.format in {"JPEG", "MPO"}:
+def plain_photo(picture: Image.Image) -> Image.Image:
+    """Return the pixels of an open picture as RGB on white, of a working size, the right way up; it stays as it is."""
+    if picture.format in _JPEG:
         picture.draft(None, (WORKING_SIDE_PX, WORKING_SIDE_PX))  # decodes a half, a quarter or an eighth at once
     picture.load()
     turn = _turn(picture)
@@ -231,11 +258,27 @@ def _reduced(picture: Image.Image) -> Image.Image:
     return picture.reduce(factor) if factor > 1 else picture
 
 
+def upright_size(content: bytes) -> tuple[int, int]:
+    """Return width and height of the picture in a file's bytes, as it stands upright: what people count pixels in.
+
+    :func:`decode_bytes` gives large photos smaller. Raises what Pillow raises where it gives none.
+
+    >>> sink = io.BytesIO()
+    >>> Image.new("L", (4000, 3000)).save(sink, "PNG")
+    >>> upright_size(sink.getvalue()), decode_bytes(sink.getvalue()).size
+    ((4000, 3000), (1000, 750))
+    """
+    with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+        width, height = picture.size
+        turned = _turn(picture) in _SIDEWAYS
+    return (height, width) if turned else (width, height)
+
+
 def _turn(picture: Image.Image) -> Image.Transpose | None:
     """Return how a picture is to be turned by what it says of itself; what cannot be understood says nothing."""
     try:
         return _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return None
 
 

@@ -6,20 +6,17 @@ Lists only: no photo is opened here. Read next: :mod:`trendloom.classifier.seein
 from __future__ import annotations
 
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from trendloom.catalogue.columns import Columns
-from trendloom.catalogue.photos import PhotoSource, open_photos
+from trendloom.catalogue.photos import PhotoSource, open_photos, readable
 from trendloom.catalogue.table import read_items
-from trendloom.errors import ClassifierError
+from trendloom.errors import CatalogueError, ClassifierError
 
 __all__ = ["LabelledPhotos", "labelled_folder", "labelled_table", "photos_by_path"]
-
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 
 
 @dataclass(frozen=True)
@@ -75,28 +72,18 @@ def photos_by_path(place: Path) -> PhotoSource:
     Unlike :func:`trendloom.catalogue.photos.open_photos` equal file names in two folders are two photos.
     Raises :class:`ClassifierError` when there is neither folder nor zip file.
     """
-    if place.is_dir():
-        paths = [file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file()]
-        return PhotoSource(_pictures(paths), lambda name: (place / name).read_bytes())
-    if not place.is_file():
+    if not place.exists():
         raise ClassifierError(f"There are no photos at {place}. Action: name a folder or a zip file.")
     try:
-        archive = zipfile.ZipFile(place)  # open as long as the source is in use
-    except zipfile.BadZipFile:
+        return open_photos(place, by="path")
+    except CatalogueError:
         raise ClassifierError(f"{place} is no zip file. Action: name a folder or a zip file.") from None
-    return PhotoSource(_pictures(archive.namelist()), archive.read)
-
-
-def _pictures(paths: list[str]) -> frozenset[str]:
-    def is_picture(path: PurePosixPath) -> bool:
-        hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-        return path.suffix.lower() in _SUFFIXES and not hidden
-
-    return frozenset(path for path in paths if is_picture(PurePosixPath(path)))
 
 
 def labelled_folder(place: Path, *, group_pattern: str = "") -> LabelledPhotos:
     r"""Return the photos below ``place``, labelled by the first folder of their path; photos beside them are left.
+
+    A folder that holds all the others, as a zip file often has one, is no label.
 
     ``group_pattern`` is a regular expression searched in each path: photos whose first group (or whole match) is equal
     stay together, e.g. ``(id_\d+)`` for DeepFashion. Raises :class:`ClassifierError` for a pattern that is none and
@@ -114,8 +101,22 @@ def labelled_folder(place: Path, *, group_pattern: str = "") -> LabelledPhotos:
         raise ClassifierError(f"{place} has no folders of photos. Action: make one folder a class, photos in it.")
     found = [pattern.search(name) if group_pattern else None for name in names]
     groups = [match.group(1 if pattern.groups else 0) or "" if match else "" for match in found]
-    labels = [name.partition("/")[0] for name in names]
+    depth = _shared_folders(names)
+    labels = [readable(name.split("/")[depth]) for name in names]
     return LabelledPhotos(source, tuple(names), tuple(labels), tuple(groups))
+
+
+def _shared_folders(names: Sequence[str]) -> int:
+    """Return how many folders all paths begin with before they part, of those that are not the photos' own.
+
+    >>> _shared_folders(["all/hat/1.png", "all/shoe/2.png"]), _shared_folders(["hat/1.png", "hat/2.png"])
+    (1, 0)
+    """
+    depth = 0
+    folders = [name.split("/")[:-1] for name in names]
+    while all(len(path) > depth + 1 for path in folders) and len({path[depth] for path in folders}) == 1:
+        depth += 1
+    return depth
 
 
 def labelled_table(table: Path, photos: Path, *, photo: str, label: str, group: str = "") -> LabelledPhotos:

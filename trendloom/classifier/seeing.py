@@ -85,7 +85,9 @@ def look_at(
             photo = decode_photo(source, name)
         except UnusablePhoto as error:
             return str(error)
-        rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")])
+        rng = np.random.default_rng(
+            [seed, int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "little")]
+        )
         return {view: embedder.prepare(VIEWS[view](photo, rng)) for view in views}
 
     def see(batch: Sequence[str]) -> list[tuple[dict[str, npt.NDArray[np.float32]], str] | str]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from trendloom.catalogue.photos import PhotoSource
 from trendloom.errors import CatalogueError
 
-__all__ = ["COLUMNS", "Box", "BoxTable", "is_held_out", "overlaps", "read_boxes"]
+__all__ = ["COLUMNS", "Box", "BoxTable", "is_held_out", "overlaps", "read_boxes", "scale_boxes"]
 
 #: Columns that a table of boxes must have; `width` and `height`, where they are, say the size that pixels refer to.
 COLUMNS = ("photo", "label", "x0", "y0", "x1", "y1")
@@ -38,7 +38,7 @@ class Box:
 
 @dataclass(frozen=True)
 class BoxTable:
-    """Boxes by photo, in shares of the photo's width and height where ``relative``, else in pixels."""
+    """Boxes by photo, in pixels of the size that the table tells, else of the photo's file."""
 
     boxes: Mapping[str, tuple[Box, ...]]
     #: (width, height) that a photo's boxes refer to; absent where the table does not say.
@@ -47,13 +47,21 @@ class BoxTable:
     labels: tuple[str, ...]
 
     def in_pixels(self, photo: str, width: int, height: int) -> tuple[Box, ...]:
-        """Return a photo's boxes in pixels of its present size."""
-        told_width, told_height = self.sizes.get(photo, (width, height))
-        across, down = width / told_width, height / told_height
-        return tuple(
-            Box(box.label, box.score, box.left * across, box.top * down, box.right * across, box.bottom * down)
-            for box in self.boxes[photo]
-        )
+        """Return a photo's boxes in pixels of its file, which is ``width`` times ``height``."""
+        return scale_boxes(self.boxes[photo], self.sizes.get(photo, (width, height)), (width, height))
+
+
+def scale_boxes(boxes: Iterable[Box], told: tuple[int, int], wanted: tuple[int, int]) -> tuple[Box, ...]:
+    """Return boxes in a picture of the size (width, height) ``told`` as they lie in one of the size ``wanted``.
+
+    >>> scale_boxes([Box("bag", 0.9, 10, 10, 20, 30)], (100, 100), (50, 200))
+    (Box(label='bag', score=0.9, left=5.0, top=20.0, right=10.0, bottom=60.0),)
+    """
+    across, down = wanted[0] / told[0], wanted[1] / told[1]
+    return tuple(
+        Box(box.label, box.score, box.left * across, box.top * down, box.right * across, box.bottom * down)
+        for box in boxes
+    )
 
 
 def read_boxes(

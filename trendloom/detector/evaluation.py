@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from trendloom.catalogue.photos import PhotoSource, UnusablePhoto, decode_photo
-from trendloom.detector.boxes import Box, BoxTable
+from trendloom.catalogue.photos import PhotoSource, UnusablePhoto, decode_bytes, read_photo, upright_size
+from trendloom.detector.boxes import Box, BoxTable, scale_boxes
 from trendloom.detector.detect import Detector
 from trendloom.detector.measures import BoxScores, mean_boxes, score_boxes
 from trendloom.errors import CatalogueError
@@ -59,15 +59,17 @@ def evaluate_detector(
     spent_s = 0.0
     for place, name in enumerate([*held_out, *train]):
         try:
-            photo = decode_photo(photos, name)
+            content = read_photo(photos, name)
+            photo = decode_bytes(content)
         except UnusablePhoto as error:
             left_out.append((name, str(error)))
             continue
-        sizes[name] = photo.size
+        sizes[name] = upright_size(content)  # large photos are decoded smaller
         if place < len(held_out):
             started = perf_counter()
-            found[name] = detector.detect(photo, least_score=_LEAST_SCORE, most=_MOST_BOXES)
+            seen = detector.detect(photo, least_score=_LEAST_SCORE, most=_MOST_BOXES)
             spent_s += perf_counter() - started
+            found[name] = list(scale_boxes(seen, photo.size, sizes[name]))
             progress("evaluate", place + 1, len(held_out))
     wanted = {name: table.in_pixels(name, *sizes[name]) for name in found}
     learnt = [name for name in train if name in sizes]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trendloom.catalogue.photos import PhotoSource, UnusablePhoto, decode_photo
-from trendloom.detector.boxes import BoxTable
+from trendloom.catalogue.photos import PhotoSource, UnusablePhoto, decode_bytes, read_photo, upright_size
+from trendloom.detector.boxes import BoxTable, scale_boxes
 from trendloom.detector.views import View, make_view
 from trendloom.errors import CatalogueError, MissingExtra
 
@@ -175,12 +175,14 @@ def _look(
     left_out: list[tuple[str, str]] = []
     for place, name in enumerate(names):
         try:
-            photo = decode_photo(photos, name)
+            content = read_photo(photos, name)
+            photo = decode_bytes(content)
         except UnusablePhoto as error:
             left_out.append((name, str(error)))
             continue
         rng = np.random.default_rng((training.seed, place))
-        boxes = table.in_pixels(name, photo.width, photo.height)
+        own = upright_size(content)  # large photos are decoded smaller
+        boxes = scale_boxes(table.in_pixels(name, *own), own, photo.size)
         views = [make_view(photo, boxes, number, rng) for number in range(max(1, training.views))]
         kept.append([_keep(network, view, table.labels, train_tail=training.train_tail) for view in views])
         progress("look", place + 1, len(names))

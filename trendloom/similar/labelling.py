@@ -18,6 +18,10 @@ from trendloom.classifier.checkpoint import load_classifier
 __all__ = ["Head", "PhotoLabels", "open_photo_labels"]
 
 
+#: Photos that go through a network together: small enough that its layers stay in the cache.
+_BATCH = 8
+
+
 class Head(Protocol):
     """What is asked of a classifier: features of its backbone in, calibrated probabilities out."""
 
@@ -62,7 +66,9 @@ class PhotoLabels:
         return self._head.probabilities(features)
 
     def _features(self, photos: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
-        return self._embedder.embed(np.stack([self._embedder.prepare(photo) for photo in photos]))
+        prepared = [self._embedder.prepare(photo) for photo in photos]
+        seen = [self._embedder.embed(np.stack(prepared[at : at + _BATCH])) for at in range(0, len(prepared), _BATCH)]
+        return np.concatenate(seen)
 
 
 def open_photo_labels(classifier: str) -> PhotoLabels:

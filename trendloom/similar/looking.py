@@ -63,10 +63,13 @@ class OnceOpened(Generic[_Opened]):
             return self._opened
 
 
-def open_query_look(directory: Path, manifest: Mapping[str, object]) -> Embeds:
-    """Return how a catalogue looks at photos to search with; raises as :func:`trendloom.catalogue.look.open_look`."""
+def open_query_look(directory: Path, manifest: Mapping[str, object], *, weights: str = "") -> Embeds:
+    """Return how a catalogue looks at photos to search with.
+
+    ``weights`` and what is raised: as :func:`trendloom.catalogue.look.open_look`.
+    """
     kind = isolation_for_queries(manifest)
-    return open_look(directory, isolator=None if kind == "none" else open_isolator(kind))
+    return open_look(directory, weights=weights, isolator=None if kind == "none" else open_isolator(kind))
 
 
 def isolation_for_queries(manifest: Mapping[str, object]) -> str:

@@ -10,9 +10,9 @@ import io
 import warnings
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from trendloom.catalogue.photos import PhotoSource, UnusablePhoto, decode_photo
+from trendloom.catalogue.photos import DECODER_ERRORS, UnusablePhoto, decode_bytes, plain_photo, read_bounded
 from trendloom.errors import PhotoRefused
 
 __all__ = ["MOST_PIXELS", "Photo", "read_photo", "take_photo"]
@@ -29,15 +29,20 @@ _KNOWN = "JPEG, PNG, WebP, GIF or BMP"
 def take_photo(photo: Photo) -> Image.Image:
     """Return an upright RGB picture of whatever is a photo; raises :class:`PhotoRefused`.
 
-    A path is read, a picture in memory is turned upright, as its EXIF says.
+    A path is read; a picture in memory is turned upright, as its EXIF says, and stands on white where it is clear.
     """
     if isinstance(photo, bytes):
         return read_photo(photo)
     if isinstance(photo, Image.Image):
-        upright: Image.Image = ImageOps.exif_transpose(photo).convert("RGB")
-        return upright
+        try:
+            photo.load()  # so that it is not opened smaller behind its owner's back
+            return plain_photo(photo)
+        except DECODER_ERRORS as error:
+            raise _broken("The picture", error) from error
     try:
-        content = Path(photo).read_bytes()
+        content = read_bounded(Path(photo))
+    except UnusablePhoto as error:
+        raise PhotoRefused("too_many_bytes", f"{photo} is {error}. Action: name the file of a photo.") from error
     except OSError as error:
         why = (error.strerror or "it cannot be opened").lower()
         raise PhotoRefused(
@@ -71,12 +76,12 @@ def read_photo(content: bytes, *, most_pixels: int = MOST_PIXELS, name: str = "T
         ) from None
     except Image.DecompressionBombError:
         raise _too_large(name, "far too many", most_pixels) from None
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise on broken files
+    except DECODER_ERRORS as error:
         raise _broken(name, error) from error
     if width * height > most_pixels:
         raise _too_large(name, f"{width} x {height}", most_pixels)
     try:
-        return decode_photo(PhotoSource(frozenset({"photo"}), lambda _: content), "photo")
+        return decode_bytes(content)
     except UnusablePhoto as error:
         if "too small" in str(error):
             raise PhotoRefused("too_small", f"{name} is {error}. Action: send a larger one.") from error
@@ -92,7 +97,8 @@ def _too_large(name: str, size: str, most_pixels: int) -> PhotoRefused:
 
 
 def _broken(name: str, error: Exception) -> PhotoRefused:
+    why = str(error).removeprefix("broken: ")
     return PhotoRefused(
         "broken",
-        f"{name} cannot be decoded ({error}). Action: open it in a picture viewer, save it again and send that.",
+        f"{name} cannot be decoded ({why}). Action: open it in a picture viewer, save it again and send that.",
     )

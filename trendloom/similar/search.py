@@ -99,18 +99,24 @@ class Similar:
 
     @classmethod
     def open(
-        cls, catalogue: Path | str | None = None, *, classifier: str = "cc0", label_weight: float = LABEL_WEIGHT
+        cls,
+        catalogue: Path | str | None = None,
+        *,
+        classifier: str = "cc0",
+        label_weight: float = LABEL_WEIGHT,
+        weights: str = "",
     ) -> Similar:
         """Return the search in a catalogue directory, by default the one that ships.
 
-        ``classifier`` names what label-aware search asks: a checkpoint's path, or ``cc0``, the one that ships.
+        ``classifier`` names what label-aware search asks: a checkpoint's path, or ``cc0``, the one that ships;
+        ``weights`` a file with those of the catalogue's backbone, where no package has them.
         Raises :class:`CatalogueError`. torch is loaded when the first photo comes.
         """
         path = Path(catalogue) if catalogue else demo_catalogue_path()
         loaded = load_catalogue(path)
         return cls(
             loaded,
-            open_look=lambda: open_query_look(path, loaded.manifest),
+            open_look=lambda: open_query_look(path, loaded.manifest, weights=weights),
             open_labels=lambda: _open_labels(classifier),
             label_weight=label_weight,
         )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,21 @@ def test_predict_names_photos_and_what_could_not_be_used(place: Path, head: Path
     shown = call("classifier", "predict", photo, "--head", head)
     assert shown.exit_code == 0
     assert shown.output.startswith(f"{photo}: hat ")
+
+
+def test_names_that_are_no_text_are_told_with_question_marks(place: Path, head: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    try:
+        (odd / os.fsdecode(b"hat \xff.png")).write_bytes((place / "hat" / "item_00_0.png").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes names that are text alone")
+    (odd / os.fsdecode(b"none \xfe.png")).write_bytes(b"no photo")
+    found = told("classifier", "predict", odd, "--head", head)
+    assert [one["photo"] for one in found["photos"]] == ["hat \ufffd.png"]
+    assert [one["photo"] for one in found["left_out"]] == ["none \ufffd.png"]
+    assert "hat \ufffd.png: hat" in call("classifier", "predict", odd, "--head", head).output
+    assert [one["photo"] for one in told("count", odd, "--head", head)["left_out"]] == ["none \ufffd.png"]
 
 
 def test_predict_without_a_usable_photo_fails(head: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def told(*arguments: str | Path) -> list[dict[str, Any]]:
 @pytest.fixture
 def squares(monkeypatch: pytest.MonkeyPatch) -> Similar:
     similar = squares_search(FixedLabels(["light", "dark"], [0.75, 0.25]))
-    monkeypatch.setattr("trendloom.similar.Similar.open", lambda catalogue, *, classifier: similar)
+    monkeypatch.setattr("trendloom.similar.Similar.open", lambda catalogue, *, classifier, weights: similar)
     return similar
 
 
@@ -74,13 +74,13 @@ def test_each_garment_that_is_found_in_a_photo_is_searched_for(
     photo = tmp_path / "two.png"
     wide.save(photo)
     found = FixedBoxes(Box("top", 0.75, 0, 0, 80, 100), Box("shoes", 0.5, 120, 0, 200, 100))
-    monkeypatch.setattr("trendloom.detector.detect.load_detector", lambda: found)
-    rows = told(photo, "--detect", "-k", "2")
+    monkeypatch.setattr("trendloom.detector.detect.load_detector", {"mine.safetensors": found}.__getitem__)
+    rows = told(photo, "--detect", "-k", "2", "--detector", "mine.safetensors")
     assert [row["query"] for row in rows] == [f"{photo}, top (75%)", f"{photo}, shoes (50%)"]
     left = squares.search(wide.crop((0, 0, 100, 100)), 2).matches
     assert [match["item_id"] for match in rows[0]["matches"]] == [match.item_id for match in left]
     found.boxes = []
-    result = call(photo, "--detect")
+    result = call(photo, "--detect", "--detector", "mine.safetensors")
     assert isinstance(result.exception, InputError)
     assert "No garment was found" in str(result.exception)
 

@@ -113,6 +113,12 @@ def webp_of_size(webp: bytes, width: int, height: int) -> bytes:
     return webp[:at] + struct.pack("<HH", width, height) + webp[at + 4 :]
 
 
+def many_scans(jpeg: bytes, count: int) -> bytes:
+    """Return a progressive JPEG whose last scan comes so many times more: a few kB that keep a decoder busy."""
+    last = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    return jpeg[:-2] + count * last + jpeg[-2:]
+
+
 def write_hostile(folder: Path) -> dict[str, str]:
     """Write the forty files into a folder; return the words of the reason of each."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,16 @@ def test_folders_and_zip_files_are_searched_to_any_depth(tmp_path: Path) -> None
         assert source.read("0001") == content  # of two, the alphabetically first
 
 
+def test_what_was_built_among_the_photos_and_what_is_hidden_is_no_photo(tmp_path: Path) -> None:
+    built = ("mine/contact-sheet.jpg", "mine/items.parquet", ".mine.unfinished/1.jpg")
+    for name in ("hat/1.jpg", "contact-sheet.jpg", *built):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(encoded(PLAIN))
+    source = open_photos(tmp_path, by="path")
+    assert source.names == {"hat/1.jpg", "contact-sheet.jpg"}  # this one lies in no catalogue
+    assert source.passed_over == ()
+
+
 def test_what_is_no_source_of_photos_is_refused(tmp_path: Path) -> None:
     (tmp_path / "photos.zip").write_text("not a zip file")
     for path in (tmp_path / "photos.zip", tmp_path / "nothing"):
@@ -53,6 +63,7 @@ def test_what_is_no_source_of_photos_is_refused(tmp_path: Path) -> None:
         (encoded(PLAIN)[:600], "broken"),
         (encoded(PLAIN, "PNG")[:900], "broken"),
         (encoded(Image.new("RGB", (31, 400))), "too small: 31x400"),
+        (encoded(Image.new("L", (200_000, 40)), "PNG"), "too small: 200000x40 is more than 20 times"),
     ],
 )
 def test_a_photo_that_cannot_be_used_has_a_reason(content: bytes, reason: str) -> None:

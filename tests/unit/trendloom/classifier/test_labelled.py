@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.unit.trendloom.classifier.drawn import draw_photo, fill_folders
-from trendloom.catalogue.photos import decode_photo
+from trendloom.catalogue.photos import UnusablePhoto, decode_photo
 from trendloom.classifier.labelled import labelled_folder, labelled_table, photos_by_path
 from trendloom.errors import CatalogueError, ClassifierError
 
@@ -37,6 +37,20 @@ def test_a_zip_file_of_folders(tmp_path: Path) -> None:
     labelled = labelled_folder(tmp_path / "photos.zip")
     assert labelled.names == ("dress/deep/1.png", "hat/1.PNG")
     assert labelled.groups == ("", "")
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as archive:  # as it is when the folder itself is zipped
+        for name in ("photos/dress/deep/1.png", "photos/hat/1.png", "photos/.git/1.png"):
+            archive.writestr(name, sink.getvalue())
+    assert labelled_folder(tmp_path / "whole.zip").labels == ("dress", "hat")
+
+
+def test_no_more_is_read_than_any_photo_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trendloom.catalogue.photos.MOST_BYTES", 1_000)
+    (tmp_path / "long.png").write_bytes(bytes(2_000))
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("long.png", bytes(2_000))
+    for place in (tmp_path, tmp_path / "photos.zip"):
+        with pytest.raises(UnusablePhoto, match="too large: more than"):
+            decode_photo(photos_by_path(place), "long.png")
 
 
 def test_a_table_names_labels_and_groups(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.unit.trendloom.catalogue.hostile import many_scans
 from trendloom.errors import PhotoRefused
 from trendloom.similar.photo import read_photo, take_photo
 
@@ -64,6 +65,16 @@ def test_a_photo_that_was_held_sideways_is_turned() -> None:
     assert take_photo(turned).size == (40, 80)
 
 
+def test_a_picture_in_memory_is_taken_as_its_file_would_be() -> None:
+    clear = Image.new("RGBA", (60, 40), (9, 9, 9, 0))
+    assert take_photo(clear).getpixel((5, 5)) == read_photo(content(clear)).getpixel((5, 5)) == (255, 255, 255)
+    large = Image.open(io.BytesIO(content(Image.new("RGB", (1400, 1400)), "JPEG")))
+    assert take_photo(large).size == (700, 700)
+    assert large.size == (1400, 1400)
+    with pytest.raises(PhotoRefused, match="The picture cannot be decoded"):
+        take_photo(Image.open(io.BytesIO(GOOD[: len(GOOD) // 2])))
+
+
 def test_of_an_animation_the_first_frame_counts() -> None:
     frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
     photo = read_photo(content(frames[0], "GIF", save_all=True, append_images=frames[1:]))
@@ -87,6 +98,7 @@ GOOD = content(Image.effect_noise((300, 300), 60).convert("RGB"), "JPEG")
         (bomb(20_000), "too_many_pixels"),
         (bomb(2_000_000), "too_many_pixels"),
         (content(Image.new("RGB", (20, 400))), "too_small"),
+        (many_scans(content(Image.new("L", (4000, 4000)), "JPEG", progressive=True), 9_000), "broken"),
     ],
 )
 def test_what_is_no_photo_is_refused_at_once_and_says_what_to_do(given: bytes, reason: str) -> None:
