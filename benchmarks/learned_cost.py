@@ -37,7 +37,7 @@ RESULTS = Path(__file__).parent / "results"
 ROUNDS = 7
 
 
-@numba.njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, error_model="numpy")
 def _gathered(asked, shop, live, rules, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     total = 0
     for b in range(asked.item.shape[0]):
@@ -47,7 +47,7 @@ def _gathered(asked, shop, live, rules, room):  # type: ignore[no-untyped-def]  
     return total
 
 
-@numba.njit(nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, error_model="numpy")
 def _described(asked, shop, live, rules, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     total = 0
     for b in range(asked.item.shape[0]):

@@ -51,7 +51,7 @@ class Examples:
     not bought a share of ``kept`` stays.
     """
 
-    def __init__(self, rng: np.random.Generator, *, patience: int = 4_000, kept: float = 0.3) -> None:
+    def __init__(self, rng: np.random.Generator, *, patience: int = 4_000, kept: float = 0.2) -> None:
         self._rng = rng
         self._patience = patience
         #: the share of candidates that were not bought which stays, from now on

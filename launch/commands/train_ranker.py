@@ -26,8 +26,8 @@ def ranker(
     to: LogTo = None,
     rounds: Annotated[
         int, typer.Option(min=1, help="Trees at most; growing stops earlier when it no longer helps.")
-    ] = 200,
-    leaves: Annotated[int, typer.Option(min=2, max=255, help="Leaves of a tree.")] = 31,
+    ] = 120,
+    leaves: Annotated[int, typer.Option(min=2, max=255, help="Leaves of a tree.")] = 24,
     learning_rate: Annotated[float, typer.Option(min=0.001, max=1.0, help="What each tree adds.")] = 0.06,
     threads: Annotated[int, typer.Option(min=1, help="Threads that grow trees.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of times of day, of what is left out, and of growing.")] = 1,

@@ -64,7 +64,7 @@ class Attributes:
     @cached_property
     def sizes(self) -> Ints:
         """The number of values (A,) of each attribute."""
-        return self.dense.max(axis=0, initial=-1).astype(np.int64) + 1
+        return np.asarray(self.dense.max(axis=0, initial=-1) + 1, np.int64)
 
     @property
     def n_values(self) -> int:

@@ -91,7 +91,8 @@ class LearnedLists:
         self._standing: Standing | None = None
         self._product_damping = np.zeros(features.n_products)
         self._chances = self.pairs.chances()
-        self._sold: tuple[Ints, npt.NDArray[np.int32], Floats, Floats, Floats] | None = None
+        self._sold: tuple[Ints, npt.NDArray[np.int32], Floats, Floats] | None = None
+        self._section_total: Floats = np.zeros(0)
         self._in_group = Lists(np.zeros(1, np.int64), np.zeros(0, np.int64))
         self._part_of_signal = np.array(PART_OF_SIGNAL, np.int64)
 
@@ -119,15 +120,17 @@ class LearnedLists:
         self._in_group = Lists.by_code(dense[order, 0], order, int(self._attributes.sizes[0]))
         sold, none = order[:_MOST_SOLD].astype(np.int64), self._attributes.n_values
         slow = standing.slow[sold]
-        fresh = np.exp(slow - slow.max(initial=-np.inf)) if sold.size else np.zeros(0)
+        fresh: Floats = np.exp(slow - slow.max(initial=-np.inf)) if sold.size else np.zeros(0)
         codes = np.ascontiguousarray(dense[sold, :4])
         known = codes[:, _SECTION] >= 0
         self._sold = (
             sold,
             np.where(codes >= 0, codes, none).astype(np.int32),
             fresh,
-            fresh**POPULARITY_POWER,
-            np.bincount(codes[known, _SECTION], fresh[known], minlength=max(none, 1)),
+            np.asarray(fresh**POPULARITY_POWER),
+        )
+        self._section_total = np.bincount(codes[known, _SECTION], fresh[known], minlength=max(none, 1)).astype(
+            np.float64
         )
 
     def rank(
@@ -197,6 +200,7 @@ class LearnedLists:
             self._in_group.starts,
             self._in_group.items,
             *self._sold,
+            self._section_total,
             chance,
             everybody,
             _BARS_NOTHING if barred is None else barred,

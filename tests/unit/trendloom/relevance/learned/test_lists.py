@@ -68,6 +68,8 @@ def stump(signal: str, threshold: float) -> Forest:
 def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, float]:
     """Return the signals of one candidate, but for the ranks and what is said of all candidates."""
     f, d, a, s = it.loop.features, it.loop.dynamics, it.attributes, it.standing
+    tables = f.tables
+    assert tables is not None
     at_ms = int(query.at_ms[row])
     past: list[tuple[int, float, int]] = []
     for known, when in zip(query.history[row].tolist(), query.history_ms[row].tolist(), strict=True):
@@ -107,7 +109,7 @@ def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, flo
         if place < 3:
             photo = float(similarity(f, np.array([j]), np.array([item]))[0])
             told["visual_best"] = max(told["visual_best"], photo)
-            table = float(f.tables[j] @ f.tables[item])
+            table = float(tables[j] @ tables[item])
             told["table_best"] = max(told["table_best"], table)
         near = f.neighbours[j].tolist()
         told["near"] += w * 0.97 ** near.index(item) if item in near else 0.0
@@ -139,7 +141,7 @@ def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, flo
     told["trend_fit"] = 1 - (s.percentile[item] - query.trendiness[row]) ** 2
     told["proximity"] = 0.5
     total = sum(w for _, w, _ in past)
-    told["table_mean"] = float(sum(w / total * f.tables[j] for j, w, _ in past) @ f.tables[item])
+    told["table_mean"] = float(sum(w / total * tables[j] for j, w, _ in past) @ tables[item])
     told["lifted"] = 0.7 * told["slow"]
     for place, name in enumerate(DENSE):
         if a.dense[item, place] < 0:
@@ -266,7 +268,8 @@ def test_what_is_sold_most_for_its_likely_values_is_a_candidate(seed: int) -> No
             share = math.exp(it.standing.slow[item] - it.standing.slow.max()) / total
             worth.append((item, told["lifted"], told["section_chance"] * share if section >= 0 else 0.0))
         for column, source, count in ((1, 1 << SOURCES.index("lifted"), 6), (2, 1 << SOURCES.index("section"), 4)):
-            best = {one[0] for one in sorted(worth, key=lambda one: -one[column])[:count]} - bought
+            ranked = sorted((one for one in worth if one[column] != 0.0), key=lambda one: -one[column])
+            best = {one[0] for one in ranked[:count]} - bought
             marked = set(found.item[part][(found.source[part] & source) > 0].tolist())
             assert marked - bought == best
 
