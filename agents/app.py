@@ -62,7 +62,7 @@ class WorkerRules:
     instance_id: str = ""
     session_timeout_s: float = 30.0
     fetch_max_wait_ms: int = 100
-    max_batch: int = 500
+    max_batch: int = 2_000
     commit_interval_s: float = 0.25
     compression: str | None = None
     retry_budget_s: float = 60.0

@@ -43,7 +43,7 @@ class Staging:
     catalogue: Path
     peer_python: Path | None = None
     partitions: int = 8
-    max_batch: int = 500
+    max_batch: int = 2_000
     workers: int = 1
     #: Customers who are in the store beforehand, each with a full history.
     seeded_customers: int = 0
@@ -79,7 +79,7 @@ def run_once(stage: Stage, log: Log, contender: Contender, how: Staging, *, name
             finished = last.lists >= wanted
             # a contender that fell back to numpy would lose for a reason that is not its own
             checks = {"compiled kernels, as ours": has_mapped(worker.pid, "llvmlite") == can_compile()}
-            checks |= _checks(settings, ends, contender, log, how.seeded_customers) if finished else {}
+            checks |= _checks(settings, ends, contender, log, how) if finished else {}
             commands = stage.command_costs(last.lists)
             memory = {name: sum(peak_memory_mb(one.pid) for one in some) for name, some in watched.items()}
         finally:
@@ -133,17 +133,21 @@ def _between(first: Sample, last: Sample) -> dict[str, Any]:
     }
 
 
-def _checks(settings: Settings, ends: Ends, contender: Contender, log: Log, seeded: int) -> dict[str, bool]:
-    """Return whether the job was done: counted once, committed, one good list a purchase, nothing set aside."""
+def _checks(settings: Settings, ends: Ends, contender: Contender, log: Log, how: Staging) -> dict[str, bool]:
+    """Return whether the job was done: counted once, committed, one good list a purchase, nothing set aside.
+
+    Several workers are not held to one: partitions move as they join, and what was on its way is listed again.
+    """
     wanted = len(log.records)
     deadline = time.monotonic() + _COMMIT_S
     while contender.commits and ends.committed() < wanted and time.monotonic() < deadline:
         time.sleep(0.1)
     for value in ends.first_lists():
         RecommendationList.model_validate_json(value)
+    listed = ends.lists()
     found = {
-        **check_state(settings, log, bought_before=settings.state.history_length if seeded else 0),
-        "one list a purchase": ends.lists() == wanted,
+        **check_state(settings, log, bought_before=settings.state.history_length if how.seeded_customers else 0),
+        "one list a purchase": listed == wanted or (how.workers > 1 and listed > wanted),
         "nothing set aside": ends.dead_letters() == 0,
     }
     if contender.commits:

@@ -1,7 +1,8 @@
 """Leave-one-out figures of every scorer on one log: chosen on the validation items, measured on the test items once.
 
 ``python -m benchmarks.leave_one_out --log sequences.txt.gz --models DIR`` (needs torch and scipy; an hour, most of it
-training). Networks are kept in ``--models`` and not trained again. For the test each scorer knows the validation items
+training). Networks are kept in ``--models`` and not trained again; so are the figures of each scorer, with the time
+when they were taken: a run that was cut off goes on where it was. For the test each scorer knows the validation items
 too: counts are taken again, networks trained again with an epoch chosen on a tenth of the users. Seeds 1, 2, 3.
 """
 
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,7 @@ from trendloom.collaborative.model_file import load_model, save_model
 from trendloom.logs.interaction_files import read_interactions
 from trendloom.logs.interactions import Interactions
 
-__all__ = ["full_parts", "neighbours", "network", "sampled_parts"]
+__all__ = ["KeptFigures", "full_parts", "neighbours", "network", "sampled_parts"]
 
 _RESULT = Path(__file__).parent / "results" / "leave_one_out.json"
 #: Direct neighbours that are tried: damping and position decay.
@@ -42,6 +45,8 @@ SEEDS = (1, 2, 3)
 _FITTING = 8_000
 #: The blend is ranked in full for every so many-th user only: its second step reaches most items of everybody.
 _FEW = 8
+#: The networks are ranked in full for every so many-th user: there are three of each.
+_NETWORKS_FEW = 4
 
 Told = Mapping[str, Mapping[str, float]]
 
@@ -95,11 +100,51 @@ def _rows(questions: Questions, rows: Any) -> Questions:
     return Questions(questions.users[rows], questions.target[rows], questions.negatives[rows], questions.known)
 
 
+@dataclass
+class KeptFigures:
+    """What was measured, by name, in a file that is written after each of them; nothing is measured twice."""
+
+    path: Path
+    found: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, path: Path) -> KeptFigures:
+        """Return what the file holds; nothing where there is none."""
+        return cls(path, json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {})
+
+    def once(self, name: str, measure: Callable[[], Any]) -> Any:
+        """Return what is kept under a name, or measure it and keep it."""
+        if name not in self.found:
+            told = measure()
+            self.found[name] = {"taken_at": datetime.now(UTC).isoformat(timespec="seconds"), "told": told}
+            unfinished = self.path.with_name(self.path.name + ".unfinished")
+            unfinished.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
+            unfinished.replace(self.path)
+            print(name, json.dumps(told), flush=True)
+        return self.found[name]["told"]
+
+
+def _same(pair: tuple[Scorer, Scorer]) -> tuple[Scorer, Scorer]:
+    return pair
+
+
+def _each_seed(tested: list[Told]) -> dict[str, dict[str, float]]:
+    return {
+        f"seed {seed}": {
+            f"{protocol} {metric}": value
+            for protocol, figures in one.items()
+            for metric, value in figures.items()
+            if not metric.endswith(" se")
+        }
+        for seed, one in zip(SEEDS, tested, strict=True)
+    }
+
+
 def main() -> None:
     """Measure, choose, and write ``results/leave_one_out.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--log", type=Path, required=True)
-    parser.add_argument("--models", type=Path, required=True, help="where trained networks are kept")
+    parser.add_argument("--models", type=Path, required=True, help="where trained networks and figures are kept")
     parser.add_argument("--out", type=Path, default=_RESULT)
     given = parser.parse_args()
     import torch
@@ -108,83 +153,92 @@ def main() -> None:
     split = leave_one_out(read_interactions(given.log))
     validation, test = questions_of(split)
     learnt, known = split.learnt, split.before_test
-    on_validation: dict[str, Told] = {}
-    on_test: dict[str, Told] = {}
+    kept = KeptFigures.of(given.models / "figures.json")
 
-    def measured(name: str, before: Scorer, later: Scorer, asked: Questions = validation, *, few: bool = False) -> None:
-        every = slice(None, None, _FEW if few else 1)
-        on_validation[name] = both_protocols(before, asked, in_full=_rows(asked, every))
-        on_test[name] = both_protocols(later, test, in_full=_rows(test, every))
-        print(name, on_validation[name], on_test[name], flush=True)
+    def both(scorers: Callable[[], tuple[Scorer, Scorer]], *, few: int = 1, asked: Questions = validation) -> Any:
+        before, later = scorers()
+        every = slice(None, None, few)
+        return {
+            "validation": both_protocols(before, asked, in_full=_rows(asked, every)),
+            "test": both_protocols(later, test, in_full=_rows(test, every)),
+        }
 
-    rng = np.random.default_rng(1)
-    measured("random", Chance(learnt.n_items, rng), Chance(learnt.n_items, rng))
-    measured("popularity", Popularity(learnt), Popularity(known))
-    tried = {case: both_protocols(neighbours(learnt, *case), validation) for case in GRID}
-    best = max(GRID, key=lambda case: tried[case]["full"]["hit@10"])
-    measured("direct neighbours", neighbours(learnt, *best), neighbours(known, *best))
-    trained = {
-        kind: [
+    def trained(kind: str) -> list[tuple[CollaborativeModel, CollaborativeModel]]:
+        return [
             network(split, validation, SOURCE[kind], seed=seed, folder=given.models, name=f"source_{kind}")
             for seed in SEEDS
         ]
-        for kind in NETWORKS
+
+    rng = np.random.default_rng(1)
+    kept.once("random", lambda: both(lambda: (Chance(learnt.n_items, rng), Chance(learnt.n_items, rng))))
+    kept.once("popularity", lambda: both(lambda: (Popularity(learnt), Popularity(known))))
+
+    def tried_case(case: tuple[float, float]) -> Told:
+        return both_protocols(neighbours(learnt, *case), validation)
+
+    tried = {
+        case: kept.once(f"damping {case[0]}, position decay {case[1]}", partial(tried_case, case)) for case in GRID
     }
-    order = rng.permutation(validation.users.size)
+    best = max(GRID, key=lambda case: float(tried[case]["full"]["hit@10"]))
+    kept.once("direct neighbours", lambda: both(lambda: (neighbours(learnt, *best), neighbours(known, *best))))
+
+    order = np.random.default_rng(2).permutation(validation.users.size)
     fitting, rest = (_rows(validation, np.sort(part)) for part in (order[:_FITTING], order[_FITTING:]))
-    crowds = [Mean([pair[place] for pair in trained["gmf"]]) for place in (0, 1)]
-    blends: dict[str, Blend] = {}
-    for name, parts_of, share in (("blend, sampled", sampled_parts, 0.5), ("blend, full", full_parts, 0.05)):
+
+    def blend(parts_of: Callable[[Interactions], list[Scorer]], share: float, few: int) -> Any:
+        crowds = [Mean([pair[place] for pair in trained("gmf")]) for place in (0, 1)]
         parts = parts_of(learnt)
         asked = fitting if parts_of is sampled_parts else hard_questions(neighbours(learnt, 0.0, 0.9), fitting)
         offsets = [offset_of(part, asked, share) for part in parts]
         fitted = fit_weights([*map(Logarithm, parts, offsets), crowds[0]], asked)
-        blends[name] = fitted
         later = Blend([*map(Logarithm, parts_of(known), offsets), crowds[1]], fitted.weights)
-        measured(name, fitted, later, rest, few=parts_of is sampled_parts)
+        return both(lambda: (fitted, later), few=few, asked=rest) | {"weights": list(fitted.weights)}
+
+    kept.once("blend, sampled", lambda: blend(sampled_parts, 0.5, _FEW))
+    kept.once("blend, full", lambda: blend(full_parts, 0.05, 1))
+
     ours, weight = TUNED["neumf"], TUNED["gmf"].popularity
-    networks = {f"source_{kind}": each for kind, each in trained.items()} | {
-        "tuned_gmf": [tuple(part.with_popularity(weight) for part in pair) for pair in trained["gmf"]],
-        "tuned_neumf": [
-            tuple(
-                product.joined(deep, ours.joined).with_popularity(ours.popularity)
-                for product, deep in zip(gmf, mlp, strict=True)
-            )
-            for gmf, mlp in zip(trained["gmf"], trained["mlp"], strict=True)
-        ],
+
+    def network_seeds(name: str) -> Any:
+        pairs = trained("mlp" if name == "source_mlp" else "gmf")
+        if name == "tuned_gmf":
+            pairs = [(one.with_popularity(weight), other.with_popularity(weight)) for one, other in pairs]
+        elif name == "tuned_neumf":
+            pairs = [
+                (
+                    gmf[0].joined(mlp[0], ours.joined).with_popularity(ours.popularity),
+                    gmf[1].joined(mlp[1], ours.joined).with_popularity(ours.popularity),
+                )
+                for gmf, mlp in zip(pairs, trained("mlp"), strict=True)
+            ]
+        measured = [both(partial(_same, pair), few=_NETWORKS_FEW) for pair in pairs]
+        tested = [one["test"] for one in measured]
+        on_validation = _mean([one["validation"] for one in measured])
+        return {"validation": on_validation, "test": _mean(tested), "test, each seed": _each_seed(tested)}
+
+    networks = ("source_gmf", "source_mlp", "tuned_gmf", "tuned_neumf")
+    for name in networks:
+        kept.once(name, partial(network_seeds, name))
+    figures = {
+        name: kept.found[name]
+        for name in ("random", "popularity", "direct neighbours", "blend, sampled", "blend, full", *networks)
     }
-    for name, pairs in networks.items():
-        on_validation[name] = _mean([both_protocols(before, validation) for before, _ in pairs])
-        tested = [both_protocols(later, test) for _, later in pairs]
-        on_test[name] = _mean(tested)
-        on_test[f"{name}, each seed"] = {
-            f"seed {seed}": {
-                f"{protocol} {metric}": value
-                for protocol, figures in one.items()
-                for metric, value in figures.items()
-                if not metric.endswith(" se")
-            }
-            for seed, one in zip(SEEDS, tested, strict=True)
-        }
-        print(name, on_validation[name], on_test[name], flush=True)
     chosen = {
-        protocol: max(on_validation, key=lambda name: on_validation[name][protocol]["hit@10"])
+        protocol: max(figures, key=lambda name: float(figures[name]["told"]["validation"][protocol]["hit@10"]))
         for protocol in ("sampled", "full")
     }
     told = {
-        "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": "python -m benchmarks.leave_one_out --log sequences.txt.gz --models DIR",
         "machine": machine(),
         "versions": software() | {"torch": torch.__version__},
         "log": {"users": learnt.n_users, "items": learnt.n_items, "learnt": int(learnt.item.size)},
+        "ranked in full": f"all users; every {_FEW}th with the first blend, every {_NETWORKS_FEW}th with networks",
         "direct neighbours tried, validation": {
             f"damping {damping}, position decay {decay}": tried[damping, decay] for damping, decay in GRID
         },
         "direct neighbours chosen": {"damping": best[0], "position decay": best[1]},
-        "blends' weights": {name: list(blend.weights) for name, blend in blends.items()},
-        "validation": on_validation,
         "chosen on validation": chosen,
-        "test": on_test,
+        "figures": {name: {"taken_at": one["taken_at"], **one["told"]} for name, one in figures.items()},
         "targets on the test items": {
             "chosen, sampled, hit@10 and ndcg@10": [0.42, 0.26],
             "chosen, full, hit@10 and ndcg@10": [0.042, 0.024],
@@ -195,7 +249,7 @@ def main() -> None:
     }
     given.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     for protocol, name in chosen.items():
-        one = on_test[name][protocol]
+        one = figures[name]["told"]["test"][protocol]
         print(f"{protocol}: {name}, test hit@10 {one['hit@10']:.4f}, ndcg@10 {one['ndcg@10']:.4f}")
 
 

@@ -116,7 +116,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--partitions", type=int, default=8)
-    parser.add_argument("--max-batch", type=int, default=500)
+    parser.add_argument("--max-batch", type=int, default=2_000)
     parser.add_argument("--most-items", type=int, default=1_000_000, help="`freshness` measures no larger catalogue")
     parser.add_argument("--vary", nargs="*", default=[], metavar="WHAT=N,N", help=f"for `scale`: {', '.join(SCALES)}")
     parser.add_argument("--asked-customers", type=int, default=1_000, help="customers that `retrieval` asks for")

@@ -22,7 +22,7 @@ from benchmarks.rounds import without_places
 
 __all__ = ["command", "digest", "main"]
 
-MODELS = ("als", "bpr", "ease", "item2vec", "als-1h")
+MODELS = ("als", "bpr", "ease", "item2vec", "als-1h", "gmf", "mlp", "neumf", "sasrec")
 BASELINE = "item-knn"
 RESULTS = Path(__file__).parent / "results" / "trained_models.json"
 _LONGEST_S = 7200.0

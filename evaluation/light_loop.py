@@ -38,7 +38,7 @@ class LoopRules:
     co_purchase_window: int = 20
     co_purchase_keep: int = 96
     co_purchase_limit: int = 128
-    trendiness_prior_weight: float = 10.0
+    trendiness_prior_weight: float = 5.0
     #: what an older purchase weighs in trendiness against the one after it; the state has no fading
     trendiness_fade: float = 1.0
     standing_purchases: int = 1_024

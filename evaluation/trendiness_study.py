@@ -31,7 +31,7 @@ __all__ = ["HALF_LIVES_DAYS", "STANDING", "main", "study"]
 #: Half-lives of popularity, days; None: it never fades. The first is the state's.
 HALF_LIVES_DAYS: tuple[float | None, ...] = (1.0, 7.0, 30.0, None)
 #: What the state computes.
-STANDING = "mean, prior 10"
+STANDING = "mean, prior 5"
 
 
 def study(log: PurchaseLog, *, warm_up_days: int, resamples: int, seed: int = 1) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from trendloom.collaborative.model_file import load_model
 from trendloom.errors import MissingExtra, SettingsError
 from trendloom.refresh import LearnedRules, ListRules, Refresher
 from trendloom.refresh.availability import read_availability
+from trendloom.refresh.season_file import read_season
 from trendloom.relevance.arrangement import Arrangement
 from trendloom.relevance.presets import PRESETS
 from trendloom.state.on_redis import RedisStore, connect
@@ -88,6 +89,11 @@ def list_rules(settings: Settings) -> ListRules:
             "The part `trained` weighs, but there is no model. "
             "Action: set lists.trained_model to a file of trendloom train."
         )
+    if "season" in preset.parts and not lists.season_file:
+        raise SettingsError(
+            "The part `season` weighs, but no earlier years are known. "
+            "Action: set lists.season_file to a file of trendloom train season."
+        )
     return ListRules(
         preset,
         lists.top_k,
@@ -101,6 +107,7 @@ def list_rules(settings: Settings) -> ListRules:
         ),
         changing_availability=bool(lists.availability_file),
         trained=load_model(Path(lists.trained_model)) if lists.trained_model else None,
+        season=read_season(Path(lists.season_file)) if lists.season_file else None,
         new_items=lists.new_items,
         new_item_limit=lists.new_item_limit,
         learned=learned,

@@ -14,8 +14,8 @@ __all__ = ["START_MS", "asking", "shop", "some_histories"]
 START_MS = 1_600_000_000_000
 
 
-def shop(seed: int, *, n: int = 80, events: int = 300) -> LightLoop:
-    catalogue = random_catalogue(n, np.random.default_rng(seed))
+def shop(seed: int, *, n: int = 80, events: int = 300, photo_share: float = 1.0) -> LightLoop:
+    catalogue = random_catalogue(n, np.random.default_rng(seed), photo_share=photo_share)
     loop = LightLoop(features_by_number(catalogue, np.arange(n), n, {}), LoopRules(history_length=8))
     rng = np.random.default_rng(seed)
     at_ms = np.sort(rng.integers(0, 2 * DAY_MS, size=events)) + START_MS

@@ -1,8 +1,8 @@
 """From a batch of purchases to its top-k lists: propose candidates, score them, choose the best.
 
-Candidates come from visual neighbours, co-purchase, variants, likely groups, trending items and, where one is given, a
-trained model; what the customer has just bought never comes back. How much this loses against scoring every item is
-measured by :mod:`evaluation.study`.
+Candidates come from visual neighbours, co-purchase, variants, likely groups, trending items and, where they are
+given, a trained model and the season; what the customer has just bought never comes back. How much this loses against
+scoring every item is measured by :mod:`evaluation.study`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ __all__ = ["TopK", "allowed", "propose", "recommend", "top_k"]
 
 #: Candidates of a trained model, where the preset does not say how many.
 _TRAINED = 40
+#: The same of the season.
+_SEASON = 20
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -56,7 +58,7 @@ def recommend(
 def propose(question: Question) -> Pairs:
     """Return the candidates of every purchase, each once, in the amounts of ``preset.retrieve``, bought items too."""
     n = question.features.size
-    sources = (_neighbours, _trending, _variants, _co_purchased, _of_groups, _trained)
+    sources = (_neighbours, _trending, _variants, _co_purchased, _of_groups, _trained, _of_season)
     keys = np.concatenate([source(question) for source in sources])
     if question.query.size * n < 2**31:
         keys = np.sort(keys.astype(np.int32)).astype(np.int64)  # half the width sorts in half the time
@@ -161,6 +163,17 @@ def _trained(question: Question) -> Ints:
     item = model.best(question.trained, count)
     row, column = np.nonzero(item >= 0)
     return row * question.features.size + item[row, column]
+
+
+def _of_season(question: Question) -> Ints:
+    season, weighs = question.features.season, question.preset.weights.get("season", 0.0) > 0
+    count = question.preset.retrieve.get("season", _SEASON) if weighs else 0
+    if season is None or count == 0 or not question.query.size:
+        return np.zeros(0, np.int64)
+    moment = int(question.query.at_ms.max())  # a batch lies within a week, but for the one at its end
+    item = season.best(moment, count, spread_weeks=question.preset.season_spread_weeks)
+    row = np.repeat(np.arange(question.query.size), item.size)
+    return row * question.features.size + np.tile(item, question.query.size)
 
 
 def _of_groups(question: Question) -> Ints:

@@ -17,6 +17,7 @@
         ├── LogFormatError
         ├── PhotoRefused    a photo to search with
         ├── RankerError     trees of the preset learned
+        ├── SeasonError     counts of earlier years
         ├── SettingsError
         └── MissingExtra
 
@@ -40,6 +41,7 @@ __all__ = [
     "PhotoRefused",
     "RankerError",
     "RulesChanged",
+    "SeasonError",
     "SettingsError",
     "StateError",
     "StateLost",
@@ -141,6 +143,10 @@ class PhotoRefused(InputError):
 
 class RankerError(InputError):
     """A ranker file, the trees of the preset ``learned``, cannot be used."""
+
+
+class SeasonError(InputError):
+    """A file of season counts cannot be used."""
 
 
 class SettingsError(InputError):

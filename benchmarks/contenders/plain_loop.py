@@ -3,7 +3,7 @@
 Four tasks in a row, as our worker has four agents: one takes and decodes a batch of one partition, one begins to apply
 it, one scores it while the store is still at work, one waits for the broker's acknowledgement of up to four batches
 and commits as often as our worker does. Lists go out as whole producer batches (``create_batch`` / ``send_batch``,
-through our own publisher). Swept: ``max_records`` 250 to 2000.
+through our own publisher). Swept: ``max_records`` 250 to 4000.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agents.publishing import Publisher
 from agents.purchases import Decoded
 from benchmarks.contenders.workshop import Begun, Lists, Workshop, given_settings, knobs
 
-KNOBS = {"max_records": 500.0}
+KNOBS = {"max_records": 2000.0}
 #: Most records of one ``getmany``, in batches: as many as our worker's transport takes at once.
 _AHEAD = 8
 #: Most batches of lists on their way to the broker, as in our worker.

@@ -34,7 +34,7 @@ CONTENDERS: dict[str, Contender] = {
             "plain",
             "plain aiokafka loop, same functions",
             ("benchmarks.contenders.plain_loop",),
-            sweep=tuple({"max_records": size} for size in (250.0, 500.0, 1000.0, 2000.0)),
+            sweep=tuple({"max_records": size} for size in (250.0, 500.0, 1000.0, 2000.0, 4000.0)),
         ),
         Contender(
             "quix",

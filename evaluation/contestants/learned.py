@@ -45,12 +45,13 @@ class Learned:
         self._without = without
         self.rehearsal = Rehearsal(ground, ground.generator(name))
         self._day: int | None = None
+        self._learnt_day: int | None = None
         #: what was grown, the latest last
         self.grown: list[Grown] = []
 
     def after(self, batch: Purchases, k: int) -> Ints:
         """Return the lists of the trees, from the items as they were learnt."""
-        self._turn(batch)
+        self._grow_daily(batch)
         loop = self.rehearsal.loop
         query = loop.question(batch.customer, batch.item, batch.at_ms, self._customers.after(batch))
         if self._forest is not None:
@@ -66,15 +67,17 @@ class Learned:
 
     def learn(self, batch: Purchases) -> None:
         """Make examples of the purchases, then learn them."""
-        self._turn(batch)
         self.rehearsal.take(batch, keep=not self._given)
+        self._learnt_day = int(batch.at_ms[-1]) // DAY_MS
 
-    def _turn(self, batch: Purchases) -> None:
-        """Grow a forest when a day begins; a batch lies within one day."""
+    def _grow_daily(self, batch: Purchases) -> None:
+        """Grow a forest when the first lists of a day are asked for; a batch lies within one day."""
         today = int(batch.at_ms[0]) // DAY_MS
-        if self._day is not None and today > self._day and not self._given:
+        if self._given or (self._day is not None and today <= self._day):
+            return
+        self._day = today
+        if self._learnt_day is not None and self._learnt_day < today:
             self.rehearsal.examples.settle()
-            if self.rehearsal.examples.table().sizes.size >= LEAST_EXAMPLES:
+            if self.rehearsal.examples.count >= LEAST_EXAMPLES:
                 self.grown.append(self.rehearsal.grow(self._growth, without=self._without))
                 self._forest = self.grown[-1].forest
-        self._day = max(today, self._day or today)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import orjson
 
 from evaluation.contestant import Ground, Purchases
+from trendloom.collaborative.model import CollaborativeModel
 from trendloom.errors import InputError
 from trendloom.events import SCHEMA_VERSION, PurchaseRecord, decode_purchases
 from trendloom.refresh import Applied, Refresher
@@ -77,6 +78,10 @@ class Live:
         await self._refresher.open(0)
         await self._refresher.assigned(self._partition)
 
+    def take_model(self, model: CollaborativeModel) -> None:
+        """Let a trained model make the part `trained` from now on, as a worker would that is started with it."""
+        self._loop.run_until_complete(self._refresher.take_model(model))
+
     def close(self) -> None:
         """Let go of the event loop."""
         self._loop.close()
@@ -89,11 +94,12 @@ class Live:
 
     def before(self, customer: Ints, at_ms: Ints, k: int) -> Ints:
         """Return what the live path shows customers who come back, or come for the first time."""
-        names = [self._name_of(one) for one in customer.tolist()]
+        names = [self.name_of(one) for one in customer.tolist()]
         top = self._loop.run_until_complete(self._refresher.next_baskets(names, at_ms, k=k))
         return top.items.astype(np.int64)
 
-    def _name_of(self, customer: int) -> str:
+    def name_of(self, customer: int) -> str:
+        """Return the id under which the stream knows a customer."""
         names = self._ground.customer_ids
         return names[customer] if names else f"customer-{customer}"
 
@@ -140,7 +146,7 @@ class Live:
                 {
                     "schema_version": SCHEMA_VERSION,
                     "event_id": str(uuid.UUID(int=self._offset + place + 1)),
-                    "customer_id": self._name_of(customer),
+                    "customer_id": self.name_of(customer),
                     "item_id": items[item],
                     "occurred_at": at_ms,
                     "price": None if price != price else price,  # noqa: PLR0124 - NaN is not itself

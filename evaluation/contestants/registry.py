@@ -119,6 +119,35 @@ def _trained(family: str, *, every_ms: int = DAY_MS) -> Factory:
     return made
 
 
+def _network(kind: str) -> Factory:
+    def made(name: str, ground: Ground) -> Contestant:
+        from evaluation.contestants import networks
+        from evaluation.contestants.trained import Trained
+
+        return Trained(name, ground, getattr(networks, f"train_{kind}"))
+
+    return made
+
+
+def _balanced_trained(family: str, weight: float) -> Factory:
+    def made(name: str, ground: Ground) -> Contestant:
+        from evaluation.contestants import balanced_trained
+        from trendloom.relevance.presets import PRESETS
+
+        train = getattr(balanced_trained, f"train_{family}_vectors")
+        return balanced_trained.BalancedTrained(name, ground, PRESETS["balanced"].weighing({"trained": weight}), train)
+
+    return made
+
+
+def _sasrec(name: str, ground: Ground) -> Contestant:
+    from evaluation.contestants.sasrec import train_contestant
+    from evaluation.contestants.sequences import Sequences
+    from evaluation.contestants.trained import Trained
+
+    return Trained(name, ground, train_contestant, gather=Sequences.of, renew_every=30)
+
+
 CONTESTANTS: Mapping[str, Entrant] = {
     "random": Entrant(_random, "sold items, drawn at random", live=False),
     "popularity": Entrant(_popularity(None), "what sold most so far"),
@@ -159,6 +188,22 @@ CONTESTANTS: Mapping[str, Entrant] = {
     "bpr": Entrant(_trained("bpr"), "BPR of the earlier days, the history's factors added up", standard=False),
     "ease": Entrant(_trained("ease"), "EASE of the earlier days, 100 neighbours an item", standard=False),
     "item2vec": Entrant(_trained("item2vec"), "skip-gram of the earlier days, the basket as window", standard=False),
+    "gmf": Entrant(_network("gmf"), "GMF of the earlier days' baskets, the history's mean basket", standard=False),
+    "mlp": Entrant(_network("mlp"), "MLP of the earlier days' baskets, the history's mean basket", standard=False),
+    "neumf": Entrant(_network("neumf"), "NeuMF: both of them under one sum", standard=False),
+    "balanced-gmf": Entrant(
+        _balanced_trained("network", 0.1),
+        "balanced, and a GMF of the earlier days' customers as the part trained",
+        needs_catalogue=True,
+        standard=False,
+    ),
+    "balanced-als": Entrant(
+        _balanced_trained("als", 0.1),
+        "balanced, and ALS of the earlier days' customers as the part trained",
+        needs_catalogue=True,
+        standard=False,
+    ),
+    "sasrec": Entrant(_sasrec, "self-attention over the customers' sequences, trained every 30 days", standard=False),
 }
 
 

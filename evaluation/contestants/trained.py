@@ -6,8 +6,8 @@ The frame is the same for all of them; what a model is and how it is trained is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from evaluation.contestants.choosing import best_of_scores, filled
 from evaluation.contestants.popularity import Popularity
 from evaluation.contestants.repurchase import distinct_weights
 
-__all__ = ["Model", "Train", "Trained"]
+__all__ = ["Learnt", "Model", "Silent", "Train", "Trained"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -37,7 +37,36 @@ class Model(Protocol):
         ...
 
 
-Train = Callable[[Baskets, np.random.Generator], Model]
+class Silent:
+    """A model that has learnt nothing of C items and lists none, so that popular ones take all places.
+
+    >>> Silent(2).scores(np.array([[0]]), np.array([[1.0]], np.float32)).tolist()
+    [[-inf, -inf]]
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def scores(self, column: Ints, weight: Floats) -> Floats:
+        """Return -inf (B, C)."""
+        return np.full((column.shape[0], self._size), -np.inf, np.float32)
+
+
+class Learnt(Protocol):
+    """What a training is given, made of the purchases before some moment: baskets, or sequences."""
+
+    @property
+    def item(self) -> Ints:
+        """The numbers (C,) of the items that were bought at all, ascending."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many baskets or sequences there are; of none nothing is trained."""
+        ...
+
+
+Train = Callable[[Any, np.random.Generator], Model]  # takes what `gather` makes
 
 
 class Trained:
@@ -45,9 +74,10 @@ class Trained:
 
     A past item weighs .95^place * .7^days, as in item-kNN. The model is trained when a day's first list is asked for,
     on the baskets of the days before that are learnt by then; ``every_ms`` shorter than a day trains more often, on
-    what was bought until that part of the day began. Items that the model does not know are listed only as popular
-    ones (half-life a day, live), which take the places that it leaves free, all of them for new customers; without
-    ``fill`` nobody does.
+    what was bought until that part of the day began, and with ``renew_every`` it serves for so many of these periods.
+    Items that the model does not know are listed only as popular ones (half-life a day, live), which take the places
+    that it leaves free, all of them for new customers; without ``fill`` nobody does. ``gather`` makes of the purchases
+    what the training takes.
     """
 
     def __init__(
@@ -56,7 +86,9 @@ class Trained:
         ground: Ground,
         train: Train,
         *,
+        gather: Callable[[Sequence[Purchases], int], Learnt] = Baskets.of,
         every_ms: int = DAY_MS,
+        renew_every: int = 1,
         history_length: int = 20,
         position_decay: float = 0.95,
         day_decay: float = 0.7,
@@ -65,7 +97,9 @@ class Trained:
         self.name = name
         self._ground = ground
         self._train = train
+        self._gather = gather
         self._every_ms = every_ms
+        self._renew_every = renew_every
         self._length = history_length
         self._fill = fill
         self._decays = (position_decay, day_decay)
@@ -114,13 +148,15 @@ class Trained:
         return np.where(best >= 0, self._item[best], -1)
 
     def _refresh(self, period: int) -> None:
-        """Train if this is another day than the model's."""
-        if period == self._period:
-            return
-        baskets = Baskets.of(self._learnt, period * self._every_ms)
+        """Train if this is another day than the model's, or so many days later."""
+        if self._period is not None:
+            age = period - self._period
+            if age == 0 or (self._model is not None and 0 < age < self._renew_every):
+                return
+        learnt = self._gather(self._learnt, period * self._every_ms)
         self._period, self._model = period, None
         self._column_of[:] = -1
-        self._item = baskets.item
-        if baskets.count:
-            self._column_of[baskets.item] = np.arange(baskets.item.size)
-            self._model = self._train(baskets, self._ground.generator(f"{self.name} {period}"))
+        self._item = learnt.item
+        if learnt.count:
+            self._column_of[learnt.item] = np.arange(learnt.item.size)
+            self._model = self._train(learnt, self._ground.generator(f"{self.name} {period}"))

@@ -8,17 +8,15 @@ says what came out. Read next: :mod:`trendloom.relevance.learned.signals`.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluation.contestant import DAY_MS
+from evaluation.ranking.arguments import made_with, study_parser, tell
 from evaluation.ranking.examples import Table
 from evaluation.ranking.growing import Growth, grow
 from evaluation.ranking.rehearsal import Rehearsal
@@ -91,27 +89,18 @@ def _study(arguments: argparse.Namespace) -> dict[str, Any]:
             "without": {part: reached(names) for part, names in of_part.items()},
             "alone": {part: reached(tuple(set(SIGNALS) - set(names))) for part, names in of_part.items()},
         },
-        "python": platform.python_version(),
-        "machine": platform.machine(),
+        "made_with": made_with(),
     }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the ablation that the command line asks for and print its report."""
-    parser = argparse.ArgumentParser(prog="python -m evaluation.ranking.ablation", description=__doc__)
-    parser.add_argument("log", type=Path, help="a recorded purchase log")
-    parser.add_argument("--columns", default="hm", help="column preset of the log (default hm)")
-    parser.add_argument("--catalogue", type=Path, required=True, help="a catalogue directory")
+    parser = study_parser("python -m evaluation.ranking.ablation", __doc__)
     parser.add_argument("--to", required=True, help="first day not read any more (UTC); the one before is judged on")
     parser.add_argument("--seed", type=int, default=1, help="seed of times of day and ties")
-    parser.add_argument("--batch", type=int, default=500, help="purchases a batch")
     parser.add_argument("--most", type=int, default=6_000, help="about so many of the last examples are judged on")
-    parser.add_argument("--json", dest="json_file", type=Path, help="write the report to this file, too")
     parsed = parser.parse_args(arguments)
-    report = json.dumps(_study(parsed), indent=1) + "\n"
-    if parsed.json_file is not None:
-        parsed.json_file.write_text(report)
-    sys.stdout.write(report)
+    tell(_study(parsed), parsed.json_file)
     return 0
 
 

@@ -51,7 +51,7 @@ class Examples:
     not bought a share of ``kept`` stays.
     """
 
-    def __init__(self, rng: np.random.Generator, *, patience: int = 4_000, kept: float = 0.3) -> None:
+    def __init__(self, rng: np.random.Generator, *, patience: int = 4_000, kept: float = 0.2) -> None:
         self._rng = rng
         self._patience = patience
         #: the share of candidates that were not bought which stays, from now on
@@ -82,12 +82,22 @@ class Examples:
         while self._waiting:
             self._finish(self._waiting.popleft())
 
+    @property
+    def count(self) -> int:
+        """How many examples are finished."""
+        return sum(one.sizes.size for one in self._done)
+
     def drop(self) -> None:
         """Forget the examples that are finished."""
         self._done.clear()
 
     def table(self, *, most: int | None = None) -> Table:
-        """Return the examples that are finished, about the latest ``most`` of them."""
+        """Return the examples that are finished, about the latest ``most`` of them, as one table."""
+        chosen = self.tables(most=most) or [_nothing()]
+        return Table(*(np.concatenate([getattr(one, name) for one in chosen]) for name in Table.__dataclass_fields__))
+
+    def tables(self, *, most: int | None = None) -> list[Table]:
+        """Return the same in the pieces that they came in: of signals, which are large, no copy is made."""
         count = 0
         chosen: list[Table] = []
         for one in self._done[::-1]:
@@ -95,8 +105,7 @@ class Examples:
                 break
             chosen.append(one)
             count += one.sizes.size
-        chosen = chosen[::-1] or [_nothing()]
-        return Table(*(np.concatenate([getattr(one, name) for one in chosen]) for name in Table.__dataclass_fields__))
+        return chosen[::-1]
 
     def _finish(self, waiting: _Waiting) -> None:
         described, starts = waiting.described, waiting.described.starts

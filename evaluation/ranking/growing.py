@@ -7,6 +7,7 @@ The only place that imports lightgbm; what it returns needs none. Read next:
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,14 +31,16 @@ _HELD_OUT = 6
 class Growth:
     """Settings of growing, chosen on 2020-09-17 of the H&M log after learning 2020-09-16."""
 
-    rounds: int = 200
+    rounds: int = 120
     #: the customers held out are few: growing does not stop before this many trees because of them
     least_rounds: int = 80
     patience: int = 60
     learning_rate: float = 0.06
-    leaves: int = 31
-    least_rows: int = 100
-    share_of_signals: float = 0.5
+    leaves: int = 24
+    #: a list is made by walking so far down each tree
+    depth: int = 8
+    least_rows: int = 200
+    share_of_signals: float = 0.4
     share_of_rows: float = 0.7
     ridge: float = 5.0
     truncation: int = 20
@@ -61,8 +64,8 @@ def can_grow() -> bool:
     return importlib.util.find_spec("lightgbm") is not None
 
 
-def grow(table: Table, growth: Growth | None = None, *, without: tuple[str, ...] = ()) -> Grown:
-    """Return a forest that ranks what was bought before what was not.
+def grow(tables: Table | Sequence[Table], growth: Growth | None = None, *, without: tuple[str, ...] = ()) -> Grown:
+    """Return a forest that ranks what was bought before what was not, in the examples of a table or of several.
 
     ``without`` names signals that no tree may ask. Raises :class:`~trendloom.errors.MissingExtra` without lightgbm,
     :class:`~trendloom.errors.InputError` with too few examples.
@@ -72,25 +75,25 @@ def grow(table: Table, growth: Growth | None = None, *, without: tuple[str, ...]
     import lightgbm
 
     growth = growth if growth is not None else Growth()
-    if table.sizes.size < LEAST_EXAMPLES:
+    tables = [tables] if isinstance(tables, Table) else tables
+    examples = sum(table.sizes.size for table in tables)
+    if examples < LEAST_EXAMPLES:
         raise InputError(
-            f"The log holds {table.sizes.size} examples of a candidate that was bought next, and {LEAST_EXAMPLES} are "
+            f"The log holds {examples} examples of a candidate that was bought next, and {LEAST_EXAMPLES} are "
             "needed. Action: use a longer log, or a catalogue that knows its items."
         )
-    # (Q,) by customer, so that a basket is on one side; a spread-out hash, as numbers may mean something
-    held_out = (table.customer * 2_654_435_761 % 1_000_003) % _HELD_OUT == 0
     kept = [place for place, name in enumerate(SIGNALS) if name not in without]
     names = [SIGNALS[place] for place in kept]
     learn, check = (
         lightgbm.Dataset(
-            table.signals[rows][:, kept],
-            table.bought[rows],
-            group=table.sizes[chosen],
+            [table.signals for table in side],
+            np.concatenate([table.bought for table in side]),
+            group=np.concatenate([table.sizes for table in side]),
             feature_name=names,
-            params={"max_bin": 63, "verbose": -1},
+            params={"max_bin": 63, "verbose": -1, "num_threads": growth.threads},
             free_raw_data=True,
         )
-        for chosen, rows in ((some, np.repeat(some, table.sizes)) for some in (~held_out, held_out))
+        for side in ([_side(table, kept, held_out=out) for table in tables] for out in (False, True))
     )
     parameters: dict[str, Any] = {
         "objective": "lambdarank",
@@ -98,6 +101,7 @@ def grow(table: Table, growth: Growth | None = None, *, without: tuple[str, ...]
         "eval_at": [10],
         "learning_rate": growth.learning_rate,
         "num_leaves": growth.leaves,
+        "max_depth": growth.depth,
         "min_data_in_leaf": growth.least_rows,
         "feature_fraction": growth.share_of_signals,
         "bagging_fraction": growth.share_of_rows,
@@ -123,10 +127,23 @@ def grow(table: Table, growth: Growth | None = None, *, without: tuple[str, ...]
     return Grown(
         _renumbered(forest_of_text(text), np.array(kept, np.int32)),
         asdict(growth),
-        int(table.sizes.size),
-        int(table.bought.size),
+        examples,
+        sum(table.bought.size for table in tables),
         float(booster.best_score["valid_0"]["ndcg@10"]),
     )
+
+
+def _side(table: Table, kept: list[int], *, held_out: bool) -> Table:
+    """Return the examples of the customers who are held out or of the others, with the signals that are kept.
+
+    All of a customer's examples are on one side, by a hash that spreads out, as numbers may mean something.
+    """
+    chosen = ((table.customer * 2_654_435_761 % 1_000_003) % _HELD_OUT == 0) == held_out
+    rows = np.flatnonzero(np.repeat(chosen, table.sizes))
+    signals = table.signals[rows]
+    if len(kept) < signals.shape[1]:
+        signals = signals[:, kept]
+    return Table(signals, table.bought[rows], table.sizes[chosen], table.customer[chosen], table.day[chosen])
 
 
 def _renumbered(forest: Forest, kept: npt.NDArray[np.int32]) -> Forest:

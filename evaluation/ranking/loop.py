@@ -15,7 +15,9 @@ from evaluation.contestant import DAY_MS, Histories
 from evaluation.light_loop import LoopRules
 from trendloom.bounded_counts import BoundedCounts
 from trendloom.refresh.next_basket import next_baskets
+from trendloom.relevance.compiled.arrays import Asked
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
+from trendloom.relevance.learned.arrays import Live, Room, Rules, Shop
 from trendloom.relevance.learned.attributes import Attributes
 from trendloom.relevance.learned.forest import Forest
 from trendloom.relevance.learned.lists import Described, LearnedLists
@@ -123,6 +125,10 @@ class RankingLoop:
     def described(self, query: Query) -> Described:
         """Return the candidates and their signals."""
         return self._lists.described(query, self.dynamics, self.standing())
+
+    def arrays(self, query: Query) -> tuple[Asked, Shop, Live, Rules, Room]:
+        """Return what the kernel reads, for whoever times its steps."""
+        return self._lists.arrays(query, self.dynamics, self.standing())
 
     def learn(self, customer: Ints, query: Query) -> None:
         """Learn the purchases of a query."""

@@ -21,7 +21,7 @@ from trendloom.refresh.attributes import attributes_by_number
 __all__ = ["Rehearsal", "train"]
 
 #: A forest is grown from at most so many of the latest examples.
-MOST_EXAMPLES = 40_000
+MOST_EXAMPLES = 60_000
 
 
 class Rehearsal:
@@ -47,7 +47,7 @@ class Rehearsal:
     def grow(self, growth: Growth | None = None, *, without: tuple[str, ...] = ()) -> Grown:
         """Grow a forest from the latest examples."""
         self.examples.settle()
-        return grow(self.examples.table(most=MOST_EXAMPLES), growth, without=without)
+        return grow(self.examples.tables(most=MOST_EXAMPLES), growth, without=without)
 
 
 def train(

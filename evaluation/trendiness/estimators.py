@@ -1,7 +1,7 @@
 """Estimators of a customer's trendiness: from the percentiles of past purchases to one number in [0, 1].
 
 Each is a weighted mean of (a function of) the past percentiles, shrunken towards the population's mean by a prior that
-weighs as so many purchases. The state's own is ``mean, prior 10``. Read next: :mod:`evaluation.trendiness.trial`.
+weighs as so many purchases. The state's own is ``mean, prior 5``. Read next: :mod:`evaluation.trendiness.trial`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from launch.log_options import ColumnMap, KnownColumns, LogFile, LogTo, TimeFormat
 from launch.options import ConfigFile, read_settings
 
 __all__ = ["app"]
@@ -27,21 +28,15 @@ def _group() -> None:
 
 @app.command()
 def prequential(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="CSV, JSON Lines (both also .gz) or Parquet.")],
+    log: LogFile,
     from_: Annotated[str, typer.Option("--from", metavar="TIME", help="First scored time (UTC); before: warm-up.")],
     catalogue: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Catalogue directory; without one, models that need none.")
     ] = None,
-    columns: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Columns of a known log: hm, uci or purchases (the default).")
-    ] = None,
-    column_map: Annotated[
-        list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN,...", help="Columns by field, as in replay.")
-    ] = None,
-    time_format: Annotated[
-        str | None, typer.Option(help="strptime format of the time column, if it is not ISO 8601 or a number; UTC.")
-    ] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Nothing from here on is read.")] = None,
+    columns: KnownColumns = None,
+    column_map: ColumnMap = None,
+    time_format: TimeFormat = None,
+    to: LogTo = None,
     model: Annotated[
         list[str] | None,
         typer.Option("--model", help="A model's name; may be repeated. Default: all untrained."),

@@ -31,6 +31,7 @@ from config.settings import Settings
 from launch.commands.simulate import read_rate
 from launch.compose import kafka_options, topic_table
 from launch.interruption import stop_on_interrupt
+from launch.log_options import ColumnMap, KnownColumns, LogFile, LogFrom, LogTo, TimeFormat
 from launch.options import (
     AsJson,
     CatalogueDirectory,
@@ -51,30 +52,16 @@ __all__ = ["replay"]
 
 
 def replay(
-    log: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON Lines (both also .gz) or Parquet.")],
-    preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Columns of a known log: hm, uci or purchases (the default).")
-    ] = None,
-    column_map: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="FIELD=COLUMN,...",
-            help="Columns by field: customer_id, item_id, occurred_at, quantity, price, store_id, variant_id, "
-            "event_id, basket. May be repeated; goes on top of the preset.",
-        ),
-    ] = None,
-    time_format: Annotated[
-        str | None, typer.Option(help="strptime format of the time column, if it is not ISO 8601 or a number; UTC.")
-    ] = None,
+    log: LogFile,
+    preset: KnownColumns = None,
+    column_map: ColumnMap = None,
+    time_format: TimeFormat = None,
     catalogue: CatalogueDirectory = None,
     speed: Annotated[
         str, typer.Option(metavar="N|max", help="The log's gaps are divided by this; max sends as fast as possible.")
     ] = "max",
-    from_: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="First event time, a date or an ISO 8601 time (UTC).")
-    ] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Event times end before this.")] = None,
+    from_: LogFrom = None,
+    to: LogTo = None,
     seed: Annotated[int, typer.Option(help="Seed of the times of day of a log that has only dates.", min=0)] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after what was acknowledged the last time.")] = False,
     resume_file: Annotated[

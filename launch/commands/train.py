@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from launch.commands import train_ncf, train_ranker
+from launch.commands import train_ncf, train_ranker, train_season
 
 __all__ = ["app"]
 
@@ -14,3 +14,4 @@ app.command("mlp")(train_ncf.mlp)
 app.command("neumf")(train_ncf.neumf)
 app.command("image-mlp")(train_ncf.image_mlp)
 app.command("ranker")(train_ranker.ranker)
+app.command("season")(train_season.season)

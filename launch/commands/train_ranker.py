@@ -10,28 +10,24 @@ from typing import Annotated
 
 import typer
 
+from launch.log_options import ColumnMap, KnownColumns, LogFile, LogFrom, LogTo, TimeFormat
+
 __all__ = ["ranker"]
 
 
 def ranker(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="CSV, JSON Lines (both also .gz) or Parquet.")],
+    log: LogFile,
     catalogue: Annotated[Path, typer.Option(metavar="DIR", help="Catalogue directory that knows the log's items.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="File to write the trees to, e.g. ranker.npz.")],
-    columns: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Columns of a known log: hm, uci or purchases (the default).")
-    ] = None,
-    column_map: Annotated[
-        list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN,...", help="Columns by field, as in replay.")
-    ] = None,
-    time_format: Annotated[
-        str | None, typer.Option(help="strptime format of the time column, if it is not ISO 8601 or a number; UTC.")
-    ] = None,
-    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Nothing before this is read.")] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Nothing from here on is read.")] = None,
+    columns: KnownColumns = None,
+    column_map: ColumnMap = None,
+    time_format: TimeFormat = None,
+    from_: LogFrom = None,
+    to: LogTo = None,
     rounds: Annotated[
         int, typer.Option(min=1, help="Trees at most; growing stops earlier when it no longer helps.")
-    ] = 200,
-    leaves: Annotated[int, typer.Option(min=2, max=255, help="Leaves of a tree.")] = 31,
+    ] = 120,
+    leaves: Annotated[int, typer.Option(min=2, max=255, help="Leaves of a tree.")] = 24,
     learning_rate: Annotated[float, typer.Option(min=0.001, max=1.0, help="What each tree adds.")] = 0.06,
     threads: Annotated[int, typer.Option(min=1, help="Threads that grow trees.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of times of day, of what is left out, and of growing.")] = 1,

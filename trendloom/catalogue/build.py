@@ -234,6 +234,8 @@ def _assemble(
             "photo_row": photo_row,
             **_names("product_name", items.products),
             **_names("view_name", items.views),
+            **_names("section", items.sections),
+            **_names("pattern", items.patterns),
         }
     )
     contents["embeddings.safetensors"] = tensor_bytes(embeddings)

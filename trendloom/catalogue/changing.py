@@ -189,6 +189,7 @@ def _append(
         "store": np.array([_store(name, stores, row) for row, name in enumerate(items.stores)], np.int16),
         "product_name": items.products,
         "view_name": items.views,
+        **{name: told or [""] * new for name, told in (("section", items.sections), ("pattern", items.patterns))},
     }
     for column, names in _CODES.items():
         told = items.categories if column == "category" else items.transition_groups

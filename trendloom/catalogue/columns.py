@@ -32,6 +32,8 @@ class Columns:
     product: str = ""
     view: str = ""
     transition_group: str = ""
+    section: str = ""
+    pattern: str = ""
     store: str = ""
     attributes: Mapping[str, float] = field(default_factory=dict)
     words: tuple[str, ...] = ()
@@ -55,6 +57,8 @@ PRESETS: Mapping[str, Columns] = {
         gender=("section_name", "index_name", "index_group_name"),
         product="product_code",
         transition_group="department_no",
+        section="section_name",
+        pattern="graphical_appearance_name",
         attributes={
             # chosen so that table neighbours look alike on the 11,800 photographed articles (docs/catalogue.md)
             "product_type_name": 1.0,
@@ -94,6 +98,8 @@ MEANINGS = (
     "product",
     "view",
     "transition_group",
+    "section",
+    "pattern",
     "store",
     "attributes",
     "words",

@@ -102,6 +102,8 @@ def load_catalogue(path: Path | str, *, verify: bool = True) -> Catalogue:
             lowest_similarity=neighbours["lowest_similarity"],
             thumbnails=_thumbnails(directory, listed),
             manifest=manifest,
+            sections=Texts(items["section"]) if "section" in items.column_names else (),
+            patterns=Texts(items["pattern"]) if "pattern" in items.column_names else (),
         )
     except (KeyError, OSError, SafetensorError, pa.ArrowInvalid) as error:
         raise CatalogueError(f"{directory} does not hold what its manifest says ({error}). {_AGAIN}") from error

@@ -69,6 +69,9 @@ class Catalogue:
     thumbnails: Thumbnails
     #: What the manifest says: backbone, transform, counts, credit.
     manifest: Mapping[str, object]
+    #: The part of the shop that each item hangs in, and its print ("" = unknown); () = nothing is said of any.
+    sections: Sequence[str] = ()
+    patterns: Sequence[str] = ()
 
     def __len__(self) -> int:
         """Return N, the number of items."""

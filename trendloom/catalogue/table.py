@@ -46,6 +46,9 @@ class ItemTable:
     texts: list[str]
     #: Further photos of the same garment, its other views; [] = no item has any.
     further_photos: list[tuple[str, ...]] = field(default_factory=list)
+    #: The part of the shop that each row hangs in, and its print; [] = the table does not say.
+    sections: list[str] = field(default_factory=list)
+    patterns: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -73,6 +76,8 @@ class ItemTable:
             attributes={name: pick(values) for name, values in self.attributes.items()},
             texts=pick(self.texts),
             further_photos=[self.further_photos[row] for row in rows] if self.further_photos else [],
+            sections=pick(self.sections) if self.sections else [],
+            patterns=pick(self.patterns) if self.patterns else [],
         )
 
     def photos_of(self, row: int) -> tuple[str, ...]:
@@ -159,6 +164,8 @@ def read_items(path: Path, columns: Columns) -> ItemTable:
         texts=[" ".join(parts) for parts in zip(*(texts(name) for name in columns.words), strict=True)]
         if columns.words
         else [""] * size,
+        sections=texts(columns.section) if columns.section else [],
+        patterns=texts(columns.pattern) if columns.pattern else [],
     ).take(np.flatnonzero(keep))
     _check_ids(path, items.item_ids)
     return items
@@ -205,6 +212,8 @@ def _require(path: Path, table: pa.Table, columns: Columns) -> None:
         columns.product,
         columns.view,
         columns.transition_group,
+        columns.section,
+        columns.pattern,
         columns.store,
         *columns.attributes,
         *columns.words,

@@ -15,11 +15,12 @@ import numpy.typing as npt
 from trendloom.catalogue.garment import Catalogue
 from trendloom.relevance.features import ItemFeatures
 
-__all__ = ["features_by_number"]
+__all__ = ["colours_by_number", "features_by_number"]
 
 Ints = npt.NDArray[np.int64]
 Number = TypeVar("Number", bound=np.generic)
 _ROWS = 65_536
+_MOST_COLOURS = 512
 
 
 def features_by_number(
@@ -70,3 +71,22 @@ def features_by_number(
         lowest=numbered(catalogue.lowest),
         lowest_similarity=spread(catalogue.lowest_similarity, 0.0),
     )
+
+
+def colours_by_number(catalogue: Catalogue, number_of_row: Ints, size: int) -> npt.NDArray[np.int16]:
+    """Return codes of the colours (size,) by item number, in the order of the colours' names; -1 where none is known.
+
+    Only the 512 commonest colours have codes.
+
+    >>> from trendloom.catalogue.synthetic import random_catalogue
+    >>> shop = random_catalogue(3, np.random.default_rng(1))
+    >>> [str(colour) for colour in shop.colours], colours_by_number(shop, np.array([2, 0, 1]), 4).tolist()
+    (['Black', 'Navy', 'Red'], [1, 2, 0, -1])
+    """
+    names, code, count = np.unique(np.array(catalogue.colours, dtype=str), return_inverse=True, return_counts=True)
+    common = np.argsort(np.where(names == "", 1, -count), kind="stable")[:_MOST_COLOURS]
+    kept = np.isin(np.arange(names.size), common) & (names != "")
+    number = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int16)
+    out = np.full(size, -1, np.int16)
+    out[number_of_row] = number[code]
+    return out

@@ -14,7 +14,7 @@ import numpy as np
 
 from trendloom.catalogue.directory import demo_catalogue_path, load_catalogue
 from trendloom.refresh.refresher import Refresher
-from trendloom.refresh.scorer import ListRules
+from trendloom.refresh.scorer import LearnedRules, ListRules
 from trendloom.relevance.presets import PRESETS
 from trendloom.relevance.transitions import Transitions
 from trendloom.state.in_process import InProcessStore
@@ -27,12 +27,17 @@ def compile_ahead() -> bool:
     """Compile what a worker needs, or read what was compiled before; return False where numba is not installed."""
     if importlib.util.find_spec("numba") is None:
         return False
+    # trees of one leaf: what is compiled does not depend on what they say
+    from trendloom.relevance.learned.forest import Forest
+
+    none, leaf = np.zeros(1, np.int32), np.full(1, -1, np.int32)
+    forest = Forest(leaf, np.zeros(1), none, none, np.zeros(1), none)
     Transitions(product=np.zeros(0, np.int64), group=np.zeros(0, np.int64), compiled=True)  # and the counts it holds
     refresher = Refresher(
         InProcessStore(),
         load_catalogue(demo_catalogue_path()),
         state_rules=StateRules(),
-        list_rules=ListRules(PRESETS["balanced"]),
+        list_rules=ListRules(PRESETS["balanced"], learned=LearnedRules(PRESETS["learned"], forest)),
         stores={},
         worker="ahead",
         follow_every_s=1.0,

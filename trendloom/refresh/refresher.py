@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trendloom.catalogue.garment import Catalogue
+from trendloom.collaborative.model import CollaborativeModel
 from trendloom.errors import CatalogueError, InputError
 from trendloom.refresh.applying import Applied, Applier
 from trendloom.refresh.availability import Availability
@@ -164,6 +165,11 @@ class Refresher:
         """Let other trees make the lists from now on, between two batches."""
         async with self._items:
             self._scorer.take_forest(forest)
+
+    async def take_model(self, model: CollaborativeModel) -> None:
+        """Let another trained model make the part `trained` from now on, between two batches."""
+        async with self._items:
+            self._scorer.take_model(model)
 
     async def allow(self, availability: Availability) -> None:
         """List only what may be listed from now on, between two batches; it counts from the next list."""

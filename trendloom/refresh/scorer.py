@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,15 @@ from trendloom.candidates import recommend
 from trendloom.catalogue.garment import Catalogue
 from trendloom.collaborative.model import CollaborativeModel
 from trendloom.collaborative.on_stream import StreamModel
-from trendloom.refresh.assortment import features_by_number
+from trendloom.refresh.assortment import colours_by_number, features_by_number
 from trendloom.refresh.availability import EVERYTHING, Availability
 from trendloom.refresh.next_basket import next_baskets
+from trendloom.refresh.season_file import SeasonFile
 from trendloom.relevance.arrangement import DIVERSITY, Arrangement, arranged
+from trendloom.relevance.colour import ColourPairs
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
 from trendloom.relevance.newcomers import with_newcomers
-from trendloom.relevance.presets import Preset
+from trendloom.relevance.presets import PLAIN_PARTS, Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.standing import Standing
 from trendloom.relevance.top_k import TopK
@@ -81,6 +83,8 @@ class ListRules:
     changing_availability: bool = False
     #: A trained collaborative model, for the part `trained`; lists that weigh it are made by the plain form.
     trained: CollaborativeModel | None = None
+    #: Purchases of earlier years by week, for the part `season`.
+    season: SeasonFile | None = None
     #: At least so many places are for items of which fewer than so many were bought, as far as neighbours are.
     new_items: int = 0
     new_item_limit: int = 1
@@ -191,6 +195,11 @@ class Scorer:
             msg = "these lists are not made by trees"
             raise ValueError(msg)
         self._forest = forest
+
+    def take_model(self, model: CollaborativeModel) -> None:
+        """Let another trained model make the part `trained` from now on."""
+        self._list_rules = replace(self._list_rules, trained=model)
+        self._features = replace(self._features, **self._given(self._features.size))
 
     def percentiles(self, items: Ints) -> npt.NDArray[np.float32]:
         """Return the popularity percentile of each item (A,), as of the latest snapshot."""
@@ -317,6 +326,8 @@ class Scorer:
 
     def _learn(self, rows: Ints, columns: Ints, weights: Ints) -> None:
         self._dynamics.transitions.learn_pairs(rows, columns, weights)
+        if self._dynamics.colours is not None:
+            self._dynamics.colours.learn_pairs(rows, columns, weights)
         if self._learned is not None:
             self._learned.pairs.learn_pairs(rows, columns, weights)
 
@@ -327,11 +338,9 @@ class Scorer:
             room = size if size == len(self._catalogue) else min(mirror.capacity, size + size // 8 + 64)
             self._features = features_by_number(self._catalogue, self._number_of_row, room, self._stores)
             self._withdrawn = self._find_withdrawn(room)
-            if model := self._list_rules.trained:
-                self._features = replace(
-                    self._features, trained=StreamModel(model, mirror.number_of, self._features.size)
-                )
-            self._ranker = self._new_ranker() if self._compiled and not self._asks_trained() else None
+            self._features = replace(self._features, **self._given(room))
+            plain = not PLAIN_PARTS.isdisjoint(self._list_rules.preset.parts)
+            self._ranker = self._new_ranker() if self._compiled and not plain else None
             self._learned = self._new_learned(room) if self._list_rules.learned is not None else None
         self._dynamics = ItemDynamics(
             purchases=mirror.purchases,
@@ -350,12 +359,25 @@ class Scorer:
                 limit=rules.co_purchase_limit,
                 compiled=self._compiled,
             ),
+            colours=ColourPairs.rebuilt(mirror.co, self._features.colour) if self._features.colour.size else None,
         )
         self._standing = None
         if self._learned is not None:
             self._learned.rebuild_pairs(mirror.co)
         self._touch_all()
         self.stand()
+
+    def _given(self, room: int) -> dict[str, Any]:
+        """Return what the features know beyond the catalogue, because a part of the score asks for it."""
+        rules, number_of = self._list_rules, self._mirror.number_of
+        given: dict[str, Any] = {}
+        if rules.trained is not None:
+            given["trained"] = StreamModel(rules.trained, number_of, room)
+        if rules.season is not None:
+            given["season"] = rules.season.by_number(number_of, room)
+        if "colour" in rules.preset.parts:
+            given["colour"] = colours_by_number(self._catalogue, self._number_of_row, room)
+        return given
 
     def _touch_all(self) -> None:
         """Take over the counts of all items."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from trendloom.bounded_counts import BoundedCounts
 
-__all__ = ["Evidence", "damped", "neighbour_evidence"]
+__all__ = ["Evidence", "damped", "damping", "neighbour_evidence"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -65,11 +65,20 @@ def neighbour_evidence(
     return Evidence(row[place] * n_columns + columns[place, column], values).summed()
 
 
+def damping(purchases: npt.ArrayLike, shrinkage: float, exponent: float) -> Floats:
+    """Return what evidence for items (or products) that sold so often is divided by: (purchases + shrinkage)^exponent.
+
+    >>> damping([0, 3], shrinkage=1.0, exponent=0.5).tolist()
+    [1.0, 2.0]
+    """
+    return np.asarray((np.asarray(purchases, np.float64) + shrinkage) ** exponent)
+
+
 def damped(evidence: npt.ArrayLike, purchases: npt.ArrayLike, shrinkage: float, exponent: float) -> Floats:
     """Return evidence / (purchases + shrinkage)^exponent: what everybody buys says less.
 
     >>> damped([8.0], [44.0], shrinkage=20.0, exponent=0.5).tolist()        # 8 / sqrt(64)
     [1.0]
     """
-    divisor = (np.asarray(purchases, np.float64) + shrinkage) ** exponent
+    divisor = damping(purchases, shrinkage, exponent)
     return np.asarray(np.asarray(evidence, np.float64) / divisor, np.float64)

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trendloom.bounded_counts import BoundedCounts
+from trendloom.relevance.colour import ColourPairs
+from trendloom.relevance.season import SeasonCounts
 from trendloom.relevance.trained import TrainedScores
 from trendloom.relevance.transitions import Transitions
 
@@ -97,6 +99,10 @@ class ItemFeatures:
     lowest_similarity: npt.NDArray[np.floating]
     #: a trained collaborative model, where one is given
     trained: TrainedScores | None = None
+    #: purchases of earlier years by week, where they are given
+    season: SeasonCounts | None = None
+    #: (N,) codes of the colours, -1 unknown; empty where no part asks for them
+    colour: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
 
     @property
     def size(self) -> int:
@@ -144,7 +150,7 @@ class ItemDynamics:
     ``purchases`` plain counts; ``initial`` the popularity that a simulation began with; ``slow`` and ``fast`` the
     forward-decayed scores log sum exp(lambda (t - landmark)), -inf where never sold; ``co`` co-purchase counts in half
     units (2 = bought on the same day, 1 = on different days); ``transitions`` what is learnt from the same pairs one
-    level up.
+    level up, and ``colours`` between the items' colours, where a part asks for them.
     """
 
     purchases: Ints
@@ -156,3 +162,4 @@ class ItemDynamics:
     landmark_ms: int
     co: BoundedCounts
     transitions: Transitions = field(default_factory=Transitions.empty)
+    colours: ColourPairs | None = None

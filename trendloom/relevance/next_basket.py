@@ -7,12 +7,14 @@ and what sells now, so other weights fit, and what everybody buys matters most. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from trendloom.relevance.category_affinity import family_of
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
 from trendloom.relevance.popularity import decayed
 from trendloom.relevance.presets import Preset
@@ -20,10 +22,13 @@ from trendloom.relevance.query import Query
 from trendloom.relevance.score import Question
 from trendloom.relevance.standing import Standing
 
-__all__ = ["NEXT_BASKET", "BasketRules", "asking", "popular_alone", "weight_of_days"]
+__all__ = ["NEXT_BASKET", "BasketRules", "asking", "has_to_fit", "over_days", "popular_alone", "weight_of_days"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+#: Families of categories (see :mod:`trendloom.relevance.category_affinity`) whose garments have to fit.
+_FITTED = ("B", "C", "F")
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class BasketRules:
         )
     )
     #: a sale within the fast half-life counts so many times more
-    fresh: float = 8.0
+    fresh: float = 12.0
     #: power of the mean basket that a popular item is divided by: what is bought alone is found more often
     lone: float = 0.5
     #: the weight of a past purchase falls to this share of itself from day to day, but never below the floor
@@ -53,6 +58,8 @@ class BasketRules:
     floor: float = 0.1
     #: so many of the most popular items are looked at more closely
     popular: int = 200
+    #: what has to fit is bought again so many times more readily, in another size
+    fitted: float = 1.4
 
 
 NEXT_BASKET = BasketRules()
@@ -67,6 +74,34 @@ def weight_of_days(days: npt.ArrayLike, *, day_decay: float, floor: float) -> Fl
     return np.asarray(floor + (1.0 - floor) * day_decay ** np.asarray(days, np.float64), np.float64)
 
 
+def has_to_fit(categories: Sequence[str]) -> Flags:
+    """Return which categories (C + 1,) are trousers, jackets or suits; the last stands for unknown: no.
+
+    They sit or they do not, so they are bought once more, in another size, more often than a top or a bag.
+
+    >>> has_to_fit(["Denim", "Vest top", "Blazer"]).tolist()
+    [True, False, True, False]
+    """
+    return np.array([*(family_of(name) in _FITTED for name in categories), False])
+
+
+def over_days(query: Query, weight: Floats) -> Floats:
+    """Return the sum (B, H) of the weights (B, H) of all days on which each item of a history was bought.
+
+    >>> query = Query(np.array([-1]), np.array([[5, 5, 7, 5]]), np.array([[3, 3, 3, 2]]) * 86_400_000,
+    ...               np.array([4 * 86_400_000]), np.full((1, 4), -1), np.zeros(1), np.zeros(1))
+    >>> over_days(query, np.array([[1.0, 1.0, 1.0, 0.5]])).tolist()
+    [[1.5, 1.5, 1.0, 1.5]]
+    """
+    history, days = query.history, query.days_ago
+    total = np.zeros(history.shape)
+    for place in range(history.shape[1]):
+        same = history == history[:, place, None]
+        counted = (same[:, :place] & (days[:, :place] == days[:, place, None])).any(axis=1)
+        total += same * np.where(counted, 0.0, weight[:, place])[:, None]
+    return total
+
+
 @dataclass(frozen=True)
 class _Returning(Question):
     """A question whose past purchases are weighed for a next basket."""
@@ -79,6 +114,19 @@ class _Returning(Question):
         query, rules = self.query, self.rules
         days = weight_of_days(query.days_ago, day_decay=rules.day_decay, floor=rules.floor)
         return np.asarray(query.recency(rules.preset.position_decay, 1.0) * days, np.float64)
+
+    @cached_property
+    def again(self) -> Floats:
+        """Weight (B, H) of each distinct past purchase for being bought once more.
+
+        All days on which it was bought count, each by its age, whatever was bought in between; what has to fit counts
+        for more.
+        """
+        features, history, rules = self.features, self.history, self.rules
+        days = weight_of_days(self.query.days_ago, day_decay=rules.day_decay, floor=rules.floor)
+        category = np.where(history >= 0, features.category[np.maximum(history, 0)], -1)
+        fits = np.where(has_to_fit(features.category_names)[category], rules.fitted, 1.0)
+        return np.where(self.query.newest, over_days(self.query, days) * fits, 0.0)
 
 
 def popular_alone(dynamics: ItemDynamics, standing: Standing, at_ms: int, rules: BasketRules) -> tuple[Ints, Floats]:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from trendloom.errors import SettingsError
 
-__all__ = ["PART_NAMES", "PRESETS", "Preset"]
+__all__ = ["PART_NAMES", "PLAIN_PARTS", "PRESETS", "Preset"]
 
 #: Every part that a score may have, in the order in which parts are added up and listed.
 PART_NAMES = (
@@ -28,7 +28,11 @@ PART_NAMES = (
     "proximity",
     "repurchase",
     "trained",
+    "season",
+    "colour",
 )
+#: Parts that only the plain form computes: lists that weigh one of them are not made by the compiled kernel.
+PLAIN_PARTS = frozenset({"trained", "season", "colour"})
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Preset:
     variant_share: float = 0.75
     #: what was bought on the same day, or this recently, is never listed; older purchases only where repurchase weighs
     just_bought_s: float = 43_200.0
+    #: the season is the same week of earlier years and so many before and after it
+    season_spread_weeks: int = 1
     #: distance at which proximity has fallen to 1/e, km
     proximity_scale_km: float = 100.0
     #: how many candidates each source may propose; compiled, "popular" takes the place of all but "neighbours"
@@ -138,6 +144,10 @@ PRESETS: Mapping[str, Preset] = {
             "neighbours": 20,
             "two_steps": 60,
             "words": 10,
+            "lifted": 90,
+            "section": 70,
+            "near": 20,
+            "beside": 12,
             "weighed": 200,
         },
     ),

@@ -73,6 +73,11 @@ class Question:
         """Weight (B, H) of each distinct past purchase."""
         return self.query.recency(self.preset.position_decay, self.preset.day_decay)
 
+    @property
+    def again(self) -> Floats:
+        """Weight (B, H) of each distinct past purchase for being bought once more."""
+        return self.recency
+
     @cached_property
     def bought(self) -> Ints:
         """The bought items (B,) as the catalogue knows them, -1 where it does not."""
@@ -114,6 +119,22 @@ class Question:
         np.add.at(weight, (row, group[row, position]), self.recency[row, position])
         weight /= np.maximum(weight.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
         return np.asarray(weight @ chance, np.float64)
+
+    @cached_property
+    def colour_lifts(self) -> Floats:
+        """How many times as often as by chance each colour (B, K) follows the history's, each weighed by its recency.
+
+        1 for all colours where no colour of the history is known.
+        """
+        pairs = self.dynamics.colours
+        lifts = np.ones((0, 0)) if pairs is None else pairs.lifts()
+        colour = _coded(self.features.colour, self.history)
+        row, position = np.nonzero((colour >= 0) & (colour < lifts.shape[0]) & (self.recency > 0))
+        weight = np.zeros((self.query.size, lifts.shape[0]))
+        np.add.at(weight, (row, colour[row, position]), self.recency[row, position])
+        total = weight.sum(axis=1, keepdims=True)
+        known = np.maximum(total, np.finfo(np.float64).tiny)
+        return np.where(total > 0, (weight / known) @ lifts, 1.0)
 
     @cached_property
     def trained(self) -> npt.NDArray[np.float32]:
@@ -282,9 +303,9 @@ def _proximity(pairs: Pairs, question: Question) -> Floats:
 
 
 def _repurchase(pairs: Pairs, question: Question) -> Floats:
-    row, position = np.nonzero((question.history >= 0) & (question.recency > 0))
+    row, position = np.nonzero((question.history >= 0) & (question.again > 0))
     key = row * question.features.size + question.history[row, position]
-    return Evidence(key, question.recency[row, position]).summed().at(pairs.key)
+    return Evidence(key, question.again[row, position]).summed().at(pairs.key)
 
 
 def _trained(pairs: Pairs, question: Question) -> Floats:
@@ -292,6 +313,23 @@ def _trained(pairs: Pairs, question: Question) -> Floats:
     if model is None:
         return np.zeros(pairs.key.size)
     return model.chances(question.trained, pairs.row, pairs.item)
+
+
+def _season(pairs: Pairs, question: Question) -> Floats:
+    season = question.features.season
+    if season is None:
+        return np.zeros(pairs.key.size)
+    at_ms = question.query.at_ms[pairs.row]
+    return season.of_items(pairs.item, at_ms, spread_weeks=question.preset.season_spread_weeks)
+
+
+def _colour(pairs: Pairs, question: Question) -> Floats:
+    lifts = question.colour_lifts
+    colour = _coded(question.features.colour, pairs.item)
+    known = (colour >= 0) & (colour < lifts.shape[1])
+    beyond = np.zeros(pairs.key.size)
+    beyond[known] = lifts[pairs.row[known], colour[known]] - 1.0
+    return _transition(pairs, question) * beyond
 
 
 PARTS: Mapping[str, Callable[[Pairs, Question], Floats]] = {
@@ -307,4 +345,6 @@ PARTS: Mapping[str, Callable[[Pairs, Question], Floats]] = {
     "proximity": _proximity,
     "repurchase": _repurchase,
     "trained": _trained,
+    "season": _season,
+    "colour": _colour,
 }

@@ -1,7 +1,7 @@
 """What was bought in the same weeks of earlier years: counts by item and week, and what they say of a day.
 
-It learns purchases in any order and knows no clock. Whether it is worth anything on a log is asked by
-:mod:`evaluation.season_study`.
+It learns purchases in any order and knows no clock. The part `season` of the score asks it
+(:mod:`trendloom.relevance.score`); whether it is worth anything on a log is asked by :mod:`evaluation.season_study`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,37 @@ class SeasonCounts:
     def __init__(self, size: int) -> None:
         self._size = size
         self._weeks: dict[int, npt.NDArray[np.float32]] = {}
+        self._asked: tuple[int, int, Floats] | None = None
+
+    def add(self, item: Ints, week: Ints, count: npt.NDArray[np.floating]) -> None:
+        """Add counts (E,) of items (E,) in weeks since 1970 (E,)."""
+        self._asked = None
+        for number in np.unique(week).tolist():
+            counts = self._weeks.setdefault(number, np.zeros(self._size, np.float32))
+            here = week == number
+            np.add.at(counts, item[here], count[here])
 
     def learn(self, item: Ints, at_ms: Ints) -> None:
         """Count purchases of items (A,) at event times (A,), ms since the epoch."""
+        self.add(item, at_ms // WEEK_MS, np.ones(item.size, np.float32))
+
+    def of_items(self, item: Ints, at_ms: Ints, *, spread_weeks: int) -> Floats:
+        """Return what :meth:`same_weeks` says of single items (E,) at event times (E,).
+
+        The counts of the latest week that was asked about are kept: a stream asks about it again.
+        """
         week = at_ms // WEEK_MS
+        out = np.zeros(item.size)
         for number in np.unique(week).tolist():
-            counts = self._weeks.setdefault(number, np.zeros(self._size, np.float32))
-            np.add.at(counts, item[week == number], 1.0)
+            here = week == number
+            out[here] = self._kept(number, spread_weeks)[item[here]]
+        return out
+
+    def best(self, at_ms: int, count: int, *, spread_weeks: int) -> Ints:
+        """Return the items that were bought most in these weeks, best first, at most ``count``, none of 0 purchases."""
+        value = self._kept(at_ms // WEEK_MS, spread_weeks)
+        order = np.argsort(-value, kind="stable")[:count]
+        return order[value[order] > 0].astype(np.int64)
 
     def same_weeks(self, at_ms: int, *, spread_weeks: int) -> Floats:
         """Return purchases a week (N,) in the week of the same date of each earlier year and ``spread_weeks`` around.
@@ -56,6 +80,11 @@ class SeasonCounts:
                 if week in self._weeks:
                     total += self._weeks[week]
         return total / met if met else total
+
+    def _kept(self, week: int, spread_weeks: int) -> Floats:
+        if self._asked is None or self._asked[:2] != (week, spread_weeks):
+            self._asked = (week, spread_weeks, self.same_weeks(week * WEEK_MS, spread_weeks=spread_weeks))
+        return self._asked[2]
 
     def _covers(self, week: int) -> bool:
         return bool(self._weeks) and min(self._weeks) <= week <= max(self._weeks)

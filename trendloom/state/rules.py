@@ -30,7 +30,7 @@ class StateRules:
     co_purchase_window: int = 20
     co_purchase_keep: int = 96
     co_purchase_limit: int = 128
-    trendiness_prior_weight: float = 10.0
+    trendiness_prior_weight: float = 5.0
     customer_shards: int = 64
     customer_ttl_s: int = 34_560_000
     max_items: int = 2_000_000

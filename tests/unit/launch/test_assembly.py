@@ -7,7 +7,7 @@ import pytest
 
 from config.loading import load_settings
 from launch.assembly import list_rules
-from trendloom.errors import RankerError, SettingsError
+from trendloom.errors import RankerError, SeasonError, SettingsError
 from trendloom.relevance.presets import PRESETS
 
 
@@ -24,10 +24,20 @@ def test_weights_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_unknown_part_and_an_unknown_preset_are_named() -> None:
-    with pytest.raises(SettingsError, match=r"colour.*Action: use some of"):
-        list_rules(load_settings(None, {"lists.weights": {"colour": 1.0}}).settings)
+    with pytest.raises(SettingsError, match=r"mood.*Action: use some of"):
+        list_rules(load_settings(None, {"lists.weights": {"mood": 1.0}}).settings)
     with pytest.raises(SettingsError, match=r"no preset 'best'.*balanced, learned, paper"):
         list_rules(load_settings(None, {"lists.preset": "best"}).settings)
+
+
+def test_parts_that_need_a_file_say_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"`trained` weighs.*Action: set lists.trained_model"):
+        list_rules(load_settings(None, {"lists.weights": {"trained": 1.0}}).settings)
+    with pytest.raises(SettingsError, match=r"`season` weighs.*Action: set lists.season_file"):
+        list_rules(load_settings(None, {"lists.weights": {"season": 1.0}}).settings)
+    missing = {"lists.weights": {"season": 1.0}, "lists.season_file": str(tmp_path / "none.safetensors")}
+    with pytest.raises(SeasonError, match=r"none\.safetensors.*Action: make it again"):
+        list_rules(load_settings(None, missing).settings)
 
 
 def test_learned_lists_need_trees_and_say_how_to_get_them(tmp_path: Path) -> None:

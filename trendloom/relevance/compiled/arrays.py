@@ -11,7 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CARD", "Asked", "Items", "Live", "Scratch", "Weighing"]
+from trendloom.relevance.features import ItemFeatures
+from trendloom.relevance.query import Query
+
+__all__ = ["CARD", "Asked", "Items", "Live", "Scratch", "Weighing", "tables_of"]
 
 Bytes = npt.NDArray[np.int8]
 Ints = npt.NDArray[np.int64]
@@ -118,6 +121,11 @@ class Asked(NamedTuple):
     stores: npt.NDArray[np.int16]  # (B, H)
     trendiness: Floats  # (B,)
 
+    @classmethod
+    def of(cls, query: Query) -> Asked:
+        """Return the arrays of a query."""
+        return cls(query.item, query.history, query.history_ms, query.at_ms, query.stores, query.trendiness)
+
 
 class Scratch(NamedTuple):
     """Room to work in, made once; a slot array says where an item (product) of the present purchase is noted.
@@ -140,3 +148,8 @@ class Scratch(NamedTuple):
     product_recency: Floats  # (R',)
     chances: Floats  # (G,)
     near: Floats  # (S,)
+
+
+def tables_of(features: ItemFeatures) -> Singles:
+    """Return the table embeddings (N, T), (0, 0) where there are none: a kernel knows no None."""
+    return np.zeros((0, 0), np.float32) if features.tables is None else np.ascontiguousarray(features.tables)

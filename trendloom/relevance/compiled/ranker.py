@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trendloom.relevance.category_affinity import affinity_table
-from trendloom.relevance.compiled.arrays import CARD, Asked, Items, Live, Scratch, Weighing
+from trendloom.relevance.co_purchase import damping
+from trendloom.relevance.compiled.arrays import CARD, Asked, Items, Live, Scratch, Weighing, tables_of
 from trendloom.relevance.compiled.kernel import rank
 from trendloom.relevance.compiled.snapshot import best_of_groups, write_standing
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
@@ -80,7 +81,7 @@ class Ranker:
             if newest > -np.inf:
                 self._fresh_at = newest
         cards["fresh"][which] = np.exp(slow - self._fresh_at)
-        self._items.damping[which] = (dynamics.purchases[: cards.size][which] + preset.shrinkage) ** preset.damping
+        self._items.damping[which] = damping(dynamics.purchases[: cards.size][which], preset.shrinkage, preset.damping)
 
     def rank(self, query: Query, dynamics: ItemDynamics, standing: Standing) -> TopK:
         """Return the top-k list of every purchase of the query."""
@@ -89,7 +90,7 @@ class Ranker:
         items = np.empty((query.size, self._k), np.int32)
         scores = np.empty((query.size, self._k))
         parts = np.empty((query.size, self._k, len(names)))
-        asked = Asked(query.item, query.history, query.history_ms, query.at_ms, query.stores, query.trendiness)
+        asked = Asked.of(query)
         rank(asked, self._items, self._live(dynamics, standing), self._weighing, self._scratch, items, scores, parts)
         return TopK(items, scores, parts, names)
 
@@ -153,7 +154,7 @@ class Ranker:
         )
         changed = np.flatnonzero(purchases != self._product_purchases)
         preset, self._product_purchases = self._preset, purchases
-        self._product_damping[changed] = (purchases[changed] + preset.product_shrinkage) ** preset.damping
+        self._product_damping[changed] = damping(purchases[changed], preset.product_shrinkage, preset.damping)
         limit = self._weighing.in_group if self._weighing.groups else 0
         self._in_group = best_of_groups(standing.by_popularity, features.group, features.n_groups, limit)
 
@@ -219,7 +220,7 @@ def _items(features: ItemFeatures, preset: Preset) -> Items:
         cards=cards,
         damping=np.full(features.size, preset.shrinkage**preset.damping),
         photos=np.ascontiguousarray(features.photos),
-        tables=np.zeros((0, 0), np.float32) if features.tables is None else np.ascontiguousarray(features.tables),
+        tables=tables_of(features),
         neighbours=np.ascontiguousarray(features.neighbours, np.int32),
         neighbour_similarity=np.ascontiguousarray(features.neighbour_similarity, np.float32),
         lowest=np.ascontiguousarray(features.lowest, np.int32),

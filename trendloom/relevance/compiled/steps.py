@@ -13,6 +13,7 @@ import numpy as np
 
 __all__ = [
     "BUCKETS",
+    "DROPPED_BITS",
     "PLACE",
     "SHIFT",
     "best_insert",
@@ -42,7 +43,7 @@ jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 SHIFT = 24
 #: Positive numbers are told apart by 16 steps to a doubling, down to 2^-32 of the greatest.
 BUCKETS = 512
-_DROPPED_BITS = 48
+DROPPED_BITS = 48
 PLACE = (1 << SHIFT) - 1
 
 
@@ -152,17 +153,17 @@ def kth_greatest(values, n, k, counts):
     top = bits[0]
     for place in range(n):
         top = max(top, bits[place])
-    top >>= _DROPPED_BITS
+    top >>= DROPPED_BITS
     counts[:] = 0
     for place in range(n):
-        counts[min(top - (bits[place] >> _DROPPED_BITS), BUCKETS - 1)] += 1
+        counts[min(top - (bits[place] >> DROPPED_BITS), BUCKETS - 1)] += 1
     before = bucket = 0
     while before + counts[bucket] < k:
         before += counts[bucket]
         bucket += 1
     m = 0
     for place in range(n):
-        if min(top - (bits[place] >> _DROPPED_BITS), BUCKETS - 1) == bucket:
+        if min(top - (bits[place] >> DROPPED_BITS), BUCKETS - 1) == bucket:
             values[m] = values[place]
             m += 1
     return _selected(values, m, k - before)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Asked", "Live", "Room", "Rules", "Shop", "Trees"]
+__all__ = ["Live", "Room", "Rules", "Shop", "Trees"]
 
 Ints = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
@@ -18,27 +18,17 @@ Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
 
-class Asked(NamedTuple):
-    """The purchases: :class:`~trendloom.relevance.query.Query`."""
-
-    item: Int32s  # (B,)
-    history: Int32s  # (B, H)
-    history_ms: Ints  # (B, H)
-    at_ms: Ints  # (B,)
-    stores: npt.NDArray[np.int16]  # (B, H)
-    trendiness: Floats  # (B,)
-
-
 class Shop(NamedTuple):
     """N items as the catalogue knows them."""
 
     product: Int32s
     view_group: Int32s
-    group: npt.NDArray[np.int16]
+    group: Int32s  # the first column of dense
     gender: npt.NDArray[np.int8]
     store: npt.NDArray[np.int16]
     photo_row: Int32s
     dense: Int32s  # (N, A)
+    sizes: Ints  # (A,) the number of values of each attribute
     colour: Int32s
     word: Int32s
     title: Int32s
@@ -79,6 +69,11 @@ class Live(NamedTuple):
     trending: Ints
     group_starts: Ints
     group_items: Ints
+    sold: Ints  # (M,) the most popular items
+    sold_codes: Int32s  # (M, 4) their group, type, colour and section, G where unknown
+    sold_fresh: Floats  # (M,) popularity, the greatest 1
+    sold_power: Floats  # (M,) and a power of it
+    section_total: Floats  # (G,) the popularity of each section
     chance: Floats  # (A, G, G)
     everybody: Floats  # (A, G)
     barred: npt.NDArray[np.bool_]  # (N,) or (0,): what may not be listed
@@ -88,17 +83,19 @@ class Rules(NamedTuple):
     """A preset in numbers."""
 
     weights: Floats  # (5,) of co-purchase, products, groups, variants and popularity in the linear form
-    take: Ints  # (8,) candidates of each source, in the order of ``gathering.SOURCES``
+    take: Ints  # (12,) candidates of each source, in the order of ``gathering.SOURCES``
     position_decay: float
     day_decay: float
     variant_share: float
     just_bought_ms: int
     scale_km: float
     exclude_other_views: bool
+    first_trees: int  # so many trees are asked of all candidates,
+    walked: int  # and the rest of so many that are then the best
 
 
 class Trees(NamedTuple):
-    """:class:`~trendloom.relevance.learned.forest.Forest`."""
+    """:class:`~trendloom.relevance.learned.forest.Forest`, once as it is and once to be walked without branches."""
 
     signal: Int32s
     threshold: Floats
@@ -106,6 +103,12 @@ class Trees(NamedTuple):
     right: Int32s
     value: Floats
     root: Int32s
+    asks: Int32s  # these are those of :class:`~trendloom.relevance.learned.forest.Walk`
+    limit: Singles
+    first: Int32s
+    worth: Floats
+    start: Int32s
+    steps: Int32s
 
 
 class Room(NamedTuple):
@@ -118,21 +121,31 @@ class Room(NamedTuple):
     weight: Floats  # (H,)
     days: Ints  # (H,)
     noted: Ints  # (R,)
-    evidence: Floats  # (R, 8)
+    evidence: Floats  # (R, 10)
     source: Ints  # (R,) bits of the sources
     products: Ints  # (R',)
-    product_evidence: Floats  # (R', 8)
+    product_evidence: Floats  # (R', 10)
     value: Floats  # (2 R,)
     chosen: Ints  # (R,)
     counts: Ints  # (512,)
     fusion: Floats  # (R,)
     chance: Floats  # (A, G)
     lift: Floats  # (A, G)
+    log_lift: Floats  # (A, G)
+    worth: Floats  # (3, G + 1)
+    sold_value: Floats  # (M,)
+    sold_spare: Floats  # (M,)
+    mean: Singles  # (T,)
     chance_last: Floats  # (A, G)
     share: Floats  # (A, G)
     today: Floats  # (A, G)
     near: Floats  # (S,)
+    knn: Floats  # (2,) the greatest knn and their sum
     candidate: Ints  # (C,)
+    place: Ints  # (C,) where it is noted
+    fused: Floats  # (C,) its linear form
+    sum: Floats  # (C,) of the trees
+    walk: Int32s  # (C,)
     from_source: Ints  # (C,)
     rows: Singles  # (C, F)
     order: Ints  # (C,)

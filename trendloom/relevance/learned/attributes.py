@@ -62,9 +62,14 @@ class Attributes:
     title: Int32s
 
     @cached_property
+    def sizes(self) -> Ints:
+        """The number of values (A,) of each attribute."""
+        return np.asarray(self.dense.max(axis=0, initial=-1) + 1, np.int64)
+
+    @property
     def n_values(self) -> int:
         """The greatest number of values that an attribute has."""
-        return int(self.dense.max(initial=-1)) + 1
+        return int(self.sizes.max(initial=0))
 
     @cached_property
     def by_word(self) -> Lists:

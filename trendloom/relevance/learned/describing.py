@@ -1,12 +1,15 @@
 """Writes the signals of the candidates of one purchase, compiled; their names are in ``signals.SIGNALS``.
 
-Everything was counted before: evidence by :mod:`trendloom.relevance.learned.gathering`, popularity by a snapshot of all
-items. Read next: :mod:`trendloom.relevance.learned.kernel`.
+Everything was counted before: evidence by :mod:`trendloom.relevance.learned.gathering`, chances and lifts by
+:mod:`trendloom.relevance.learned.lifting`, popularity by a snapshot of all items. Read next:
+:mod:`trendloom.relevance.learned.kernel`.
 """
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from trendloom.relevance.compiled.steps import PLACE, SHIFT, dot, jit
 from trendloom.relevance.learned.gathering import (
@@ -16,10 +19,12 @@ from trendloom.relevance.learned.gathering import (
     KNN,
     LAST,
     LAST_SHARE,
+    NEAR,
+    SHARE,
     TIMES,
     TWO_STEPS,
 )
-from trendloom.relevance.learned.signals import STARTS
+from trendloom.relevance.learned.signals import LIFT_POWERS, POPULARITY_POWER, STARTS
 
 __all__ = ["describe", "fusion_of", "rank_column"]
 
@@ -30,13 +35,17 @@ _POPULARITY = STARTS["popularity"]
 _VARIANTS = STARTS["variants"]
 _WORDS = STARTS["words"]
 _VISUAL = STARTS["visual"]
+_TABLE = STARTS["table"]
 _REPURCHASE = STARTS["repurchase"]
 _PERSON = STARTS["person"]
 _GROUP = STARTS["transition"]
+_LIFTED = STARTS["lifted"]
 _CUSTOMER = STARTS["customer"]
 _FUSION = STARTS["fusion"]
 _PER_ATTRIBUTE = STARTS["type"] - STARTS["transition"]
-KNN_RANK, TWO_RANK = _CO + 7, _TWO + 1
+_GROUP_CODE, _COLOUR_CODE = 0, 2
+_POWERS = LIFT_POWERS
+_POPULARITY_POWER = POPULARITY_POWER
 #: Without evidence a rank is this.
 NOWHERE = 999.0
 NEUTRAL = 0.5
@@ -72,120 +81,171 @@ def fusion_of(
 
 
 @jit
-def describe(
-    out, item, place, fusion, bought, weight, days, h, last, evidence, product_evidence, product_slot, stamp,
-    product, variant_starts, purchases, slow, slow_aged, fast, fast_aged, percentile, group_share, product_share,
-    word, word_starts, title, photo_row, photos, tables, gender, customer_gender, trendiness, store, near,
-    dense, chance_now, lift_now, chance_last, share_now, today_now,
-    today, h_all, last_purchases, most, total,
-):  # fmt: skip
-    """Write the signals of one candidate into out (F,); see ``signals.SIGNALS`` for what each is."""
-    out[_CO] = evidence[place, KNN]
-    out[_CO + 1] = evidence[place, EVIDENCE]
-    out[_CO + 2] = evidence[place, COSINE]
-    out[_CO + 3] = evidence[place, BEST]
-    out[_CO + 4] = evidence[place, LAST]
-    out[_CO + 5] = evidence[place, LAST_SHARE]
-    out[_CO + 6] = evidence[place, TIMES]
-    out[KNN_RANK] = NOWHERE
-    mine = product[item]
-    for column in range(5):
-        out[_PRODUCT + column] = 0.0
-    if mine >= 0 and product_slot[mine] >> SHIFT == stamp:
-        theirs = product_slot[mine] & PLACE
-        out[_PRODUCT] = product_evidence[theirs, COSINE]
-        out[_PRODUCT + 1] = product_evidence[theirs, EVIDENCE]
-        out[_PRODUCT + 2] = product_evidence[theirs, BEST]
-        out[_PRODUCT + 3] = product_evidence[theirs, LAST_SHARE]
-        out[_PRODUCT + 4] = product_evidence[theirs, TIMES]
-    out[_TWO] = evidence[place, TWO_STEPS]
-    out[TWO_RANK] = NOWHERE
+def describe(m, h, last, customer_gender, trendiness, slow_aged, fast_aged, shop, live, room):
+    """Write the signals of the first m candidates into ``room.rows`` (C, F); see ``signals.SIGNALS`` for each.
 
-    out[_POPULARITY] = math.log(1.0 + purchases[item])
-    out[_POPULARITY + 1] = max(slow[item] - slow_aged, _LEAST_LOG)
-    out[_POPULARITY + 2] = max(fast[item] - fast_aged, _LEAST_LOG)
-    out[_POPULARITY + 3] = percentile[item]
-    out[_POPULARITY + 4] = group_share[item]
-    out[_POPULARITY + 5] = product_share[item]
-
-    variant = variants = same_word = same_title = repurchase = 0.0
-    apart, ago = 1e6, -1.0
+    Ranks are left for :func:`rank_column`.
+    """
+    bought, weight, days, stamp = room.item, room.weight, room.days, room.stamp[0]
+    evidence, product_evidence, product_slot = room.evidence, room.product_evidence, room.product_slot
+    product, word, title, dense, photo_row = shop.product, shop.word, shop.title, shop.dense, shop.photo_row
+    photos, tables, gender, store = shop.photos, shop.tables, shop.gender, shop.store
+    purchases, slow, fast, percentile = live.purchases, live.slow, live.fast, live.percentile
+    chance, lift, log_lift, chance_last = room.chance, room.lift, room.log_lift, room.chance_last
+    products, words, titles = np.empty(h, np.int64), np.empty(h, np.int64), np.empty(h, np.int64)
+    total_weight = 0.0
+    groups = today = 0.0
     for j in range(h):
-        other = bought[j]
-        if mine >= 0 and product[other] == mine:
-            variant += weight[j]
-            variants += 1.0
-        if word[item] >= 0 and word[other] == word[item]:
-            same_word += weight[j]
-        if title[item] >= 0 and title[other] == title[item]:
-            same_title += weight[j]
-        if other == item:
-            repurchase += weight[j]
-            ago = float(days[j])
-        if mine >= 0 and product[other] >= 0:
-            apart = min(apart, float(abs(product[other] - mine)))
-    out[_VARIANTS] = variant
-    out[_VARIANTS + 1] = 1.0 if mine >= 0 and last >= 0 and product[last] == mine else 0.0
-    out[_VARIANTS + 2] = variants
-    out[_VARIANTS + 3] = float(variant_starts[mine + 1] - variant_starts[mine]) if mine >= 0 else 1.0
-    out[_WORDS] = same_word
-    out[_WORDS + 1] = 1.0 if word[item] >= 0 and last >= 0 and word[last] == word[item] else 0.0
-    out[_WORDS + 2] = 0.0
-    if word[item] >= 0:
-        out[_WORDS + 2] = math.log(1.0 + (word_starts[word[item] + 1] - word_starts[word[item]]))
-    out[_WORDS + 3] = same_title
-    out[_WORDS + 4] = 1e6
-    if mine >= 0 and last >= 0 and product[last] >= 0:
-        out[_WORDS + 4] = float(abs(product[last] - mine))
-    out[_WORDS + 5] = apart
+        products[j], words[j], titles[j] = product[bought[j]], word[bought[j]], title[bought[j]]
+        total_weight += weight[j]
+        fresh = True
+        for before in range(j):
+            if dense[bought[before], _GROUP_CODE] == dense[bought[j], _GROUP_CODE]:
+                fresh = False
+        groups += 1.0 if fresh else 0.0
+        today += 1.0 if days[j] == 0 else 0.0
+    with_tables = tables.shape[0] > 0
+    mean = room.mean
+    if with_tables:
+        mean[:] = 0.0
+        for j in range(h):
+            for d in range(mean.shape[0]):
+                mean[d] += np.float32(weight[j] / total_weight) * tables[bought[j], d]
+    n_products = float(max(shop.variant_starts.shape[0] - 2, 1))
+    last_purchases = math.log(1.0 + purchases[last]) if last >= 0 else 0.0
+    last_product = product[last] if last >= 0 else -1
+    last_word = word[last] if last >= 0 else -1
 
-    out[_VISUAL] = out[_VISUAL + 1] = 0.0
-    for j in range(min(h, _COMPARED)):
-        other = bought[j]
-        alike = 0.0
-        if photo_row[item] >= 0 and photo_row[other] >= 0:
-            alike = dot(photos[photo_row[item]], photos[photo_row[other]])
-        elif tables.shape[0] > 0:
-            alike = dot(tables[item], tables[other])
-        if other == last:
-            out[_VISUAL] = alike
-        out[_VISUAL + 1] = max(out[_VISUAL + 1], alike)
-    out[_REPURCHASE] = repurchase
-    out[_REPURCHASE + 1] = ago
+    for row in range(m):
+        out, item, place = room.rows[row], room.candidate[row], room.place[row]
+        out[_CO] = evidence[place, KNN]
+        out[_CO + 1] = evidence[place, EVIDENCE]
+        out[_CO + 2] = evidence[place, COSINE]
+        out[_CO + 3] = evidence[place, BEST]
+        out[_CO + 4] = evidence[place, LAST]
+        out[_CO + 5] = evidence[place, LAST_SHARE]
+        out[_CO + 6] = evidence[place, SHARE]
+        out[_CO + 7] = evidence[place, TIMES]
+        mine = product[item]
+        for column in range(6):
+            out[_PRODUCT + column] = 0.0
+        if mine >= 0 and product_slot[mine] >> SHIFT == stamp:
+            theirs = product_slot[mine] & PLACE
+            out[_PRODUCT] = product_evidence[theirs, COSINE]
+            out[_PRODUCT + 1] = product_evidence[theirs, EVIDENCE]
+            out[_PRODUCT + 2] = product_evidence[theirs, BEST]
+            out[_PRODUCT + 3] = product_evidence[theirs, LAST_SHARE]
+            out[_PRODUCT + 4] = product_evidence[theirs, TIMES]
+            colour = dense[item, _COLOUR_CODE]
+            out[_PRODUCT + 5] = (
+                product_evidence[theirs, COSINE]
+                * math.sqrt(live.product_share[item])
+                * (0.3 + (lift[_COLOUR_CODE, colour] if colour >= 0 else 0.0))
+            )
+        out[_TWO] = evidence[place, TWO_STEPS]
 
-    theirs = gender[item]
-    agrees = 1.0 if theirs in (customer_gender, UNISEX) else 0.0
-    out[_PERSON] = NEUTRAL if customer_gender == 0 or theirs == 0 else agrees
-    gap = percentile[item] - trendiness
-    out[_PERSON + 1] = 1.0 - gap * gap
-    out[_PERSON + 2] = near[store[item]] if store[item] >= 0 else NEUTRAL
+        sold, recent = math.log(1.0 + purchases[item]), max(slow[item] - slow_aged, _LEAST_LOG)
+        out[_POPULARITY] = sold
+        out[_POPULARITY + 1] = recent
+        out[_POPULARITY + 2] = max(fast[item] - fast_aged, _LEAST_LOG)
+        out[_POPULARITY + 3] = percentile[item]
+        out[_POPULARITY + 4] = live.group_share[item]
+        out[_POPULARITY + 5] = live.product_share[item]
+        out[_POPULARITY + 6] = recent - sold
+        out[_POPULARITY + 7] = math.log(1.0 + live.product_purchases[mine]) if mine >= 0 else sold
+        out[_POPULARITY + 8] = mine / n_products if mine >= 0 else -1.0
 
-    for a in range(dense.shape[1]):
-        at, value = _GROUP + a * _PER_ATTRIBUTE, dense[item, a]
-        for column in range(5):
-            out[at + column] = 0.0
-        if value >= 0:
-            out[at] = chance_now[a, value]
-            out[at + 1] = lift_now[a, value]
-            out[at + 2] = chance_last[a, value]
-            out[at + 3] = share_now[a, value]
-            out[at + 4] = today_now[a, value]
+        variant = variants = same_word = same_title = repurchase = 0.0
+        apart, ago = 1e6, -1.0
+        my_word, my_title = word[item], title[item]
+        for j in range(h):
+            if mine >= 0 and products[j] >= 0:
+                if products[j] == mine:
+                    variant += weight[j]
+                    variants += 1.0
+                apart = min(apart, float(abs(products[j] - mine)))
+            if my_word >= 0 and words[j] == my_word:
+                same_word += weight[j]
+            if my_title >= 0 and titles[j] == my_title:
+                same_title += weight[j]
+            if bought[j] == item:
+                repurchase += weight[j]
+                ago = float(days[j])
+        out[_VARIANTS] = variant
+        out[_VARIANTS + 1] = 1.0 if mine >= 0 and last_product == mine else 0.0
+        out[_VARIANTS + 2] = variants
+        out[_VARIANTS + 3] = float(shop.variant_starts[mine + 1] - shop.variant_starts[mine]) if mine >= 0 else 1.0
+        out[_WORDS] = same_word
+        out[_WORDS + 1] = 1.0 if my_word >= 0 and last_word == my_word else 0.0
+        out[_WORDS + 2] = 0.0
+        if my_word >= 0:
+            out[_WORDS + 2] = math.log(1.0 + (shop.word_starts[my_word + 1] - shop.word_starts[my_word]))
+        out[_WORDS + 3] = same_title
+        out[_WORDS + 4] = float(abs(last_product - mine)) if mine >= 0 and last_product >= 0 else 1e6
+        out[_WORDS + 5] = apart
 
-    out[_CUSTOMER] = today
-    out[_CUSTOMER + 1] = h_all
-    out[_CUSTOMER + 2] = trendiness
-    out[_CUSTOMER + 3] = last_purchases
-    out[_CUSTOMER + 4] = most
-    out[_CUSTOMER + 5] = total
-    out[_FUSION] = fusion
+        for column in range(3):
+            out[_VISUAL + column] = 0.0
+            out[_TABLE + column] = 0.0
+        for j in range(min(h, _COMPARED)):
+            other = bought[j]
+            by_table = dot(tables[item], tables[other]) if with_tables else 0.0
+            alike = by_table
+            if photo_row[item] >= 0 and photo_row[other] >= 0:
+                alike = dot(photos[photo_row[item]], photos[photo_row[other]])
+            if other == last:
+                out[_VISUAL] = alike
+                out[_TABLE] = by_table
+            out[_VISUAL + 1] = max(out[_VISUAL + 1], alike)
+            out[_TABLE + 1] = max(out[_TABLE + 1], by_table)
+        out[_VISUAL + 2] = evidence[place, NEAR]
+        if with_tables:
+            out[_TABLE + 2] = dot(tables[item], mean)
+        out[_REPURCHASE] = repurchase
+        out[_REPURCHASE + 1] = ago
+
+        theirs = gender[item]
+        agrees = 1.0 if theirs in (customer_gender, UNISEX) else 0.0
+        out[_PERSON] = NEUTRAL if customer_gender == 0 or theirs == 0 else agrees
+        gap = percentile[item] - trendiness
+        out[_PERSON + 1] = 1.0 - gap * gap
+        out[_PERSON + 2] = room.near[store[item]] if store[item] >= 0 else NEUTRAL
+
+        lifted = _POPULARITY_POWER * recent
+        lifts = 0.0
+        for a in range(dense.shape[1]):
+            at, value = _GROUP + a * _PER_ATTRIBUTE, dense[item, a]
+            for column in range(5):
+                out[at + column] = 0.0
+            if value >= 0:
+                out[at] = chance[a, value]
+                out[at + 1] = lift[a, value]
+                out[at + 2] = chance_last[a, value]
+                out[at + 3] = room.share[a, value]
+                out[at + 4] = room.today[a, value]
+                lifted += _POWERS[a] * log_lift[a, value]
+                lifts += log_lift[a, value]
+        out[_LIFTED] = lifted
+        out[_LIFTED + 1] = lifts
+        group = shop.group[item]
+        out[_LIFTED + 3] = chance[_GROUP_CODE, group] * live.group_share[item] if group >= 0 else 0.0
+
+        out[_CUSTOMER] = today
+        out[_CUSTOMER + 1] = h
+        out[_CUSTOMER + 2] = trendiness
+        out[_CUSTOMER + 3] = last_purchases
+        out[_CUSTOMER + 4] = room.knn[0]
+        out[_CUSTOMER + 5] = room.knn[1]
+        out[_CUSTOMER + 6] = groups
+        out[_FUSION] = room.fused[row]
 
 
 @jit
 def rank_column(rows, n, column, into, order, value):
-    """Write the rank, from 0, of each positive value of a column among the first n rows (E, F) into another column."""
+    """Write the rank, from 0, of each value but 0 of a column among the first n rows (E, F) into another column."""
     for row in range(n):
         value[row] = -rows[row, column]
     order[:n] = value[:n].argsort()
     for rank in range(n):
         row = order[rank]
-        rows[row, into] = rank if rows[row, column] > 0.0 else NOWHERE
+        rows[row, into] = rank if rows[row, column] != 0.0 else NOWHERE

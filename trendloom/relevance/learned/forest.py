@@ -7,18 +7,35 @@ never grows trees. Read next: :mod:`trendloom.relevance.learned.ranker_file`, wh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from trendloom.errors import InputError
-from trendloom.relevance.learned.steps import write_parts, write_sums
+from trendloom.relevance.learned.steps import add_sums, write_parts
 
-__all__ = ["Forest", "forest_of_text"]
+__all__ = ["Forest", "Walk", "forest_of_text"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Int32s = npt.NDArray[np.int32]
+
+
+class Walk(NamedTuple):
+    """A forest laid out to be walked without branches: siblings lie together, and a leaf leads to itself.
+
+    At a node that ``asks`` for a signal, the next node is ``first``, or the one behind it if the signal is above
+    ``limit``; after ``steps`` of its tree a walk has come to its leaf, which adds ``worth``.
+    """
+
+    asks: Int32s  # (M,)
+    limit: Singles  # (M,)
+    first: Int32s  # (M,)
+    worth: Floats  # (M,)
+    start: Int32s  # (T,)
+    steps: Int32s  # (T,)
 
 
 @dataclass(frozen=True)
@@ -55,8 +72,9 @@ class Forest:
         >>> stump.sums(np.array([[0.5], [0.6]], np.float32)).tolist()
         [-1.0, 2.0]
         """
-        out = np.empty(rows.shape[0])
-        write_sums(np.ascontiguousarray(rows, np.float32), rows.shape[0], *self.arrays(), out)
+        n = rows.shape[0]
+        out, order, walk = np.zeros(n), np.arange(n), np.empty(n, np.int32)
+        add_sums(np.ascontiguousarray(rows, np.float32), order, n, *self.walk, 0, self.n_trees, out, walk)
         return out
 
     def parts(self, row: Singles) -> Floats:
@@ -68,6 +86,42 @@ class Forest:
         out = np.zeros(row.size)
         write_parts(np.ascontiguousarray(row, np.float32), *self.arrays(), out)
         return out
+
+    @cached_property
+    def walk(self) -> Walk:
+        """The forest laid out to be walked."""
+        nodes = self.signal.size
+        place = np.zeros(nodes, np.int64)  # of each node in the new order
+        order: list[int] = []
+        start, steps = [], []
+        for root in self.root.tolist():
+            start.append(len(order))
+            level, depth = [root], -1
+            while level:
+                depth += 1
+                for node in level:
+                    place[node] = len(order)
+                    order.append(node)
+                level = [
+                    child
+                    for node in level
+                    if self.signal[node] >= 0
+                    for child in (int(self.left[node]), int(self.right[node]))
+                ]
+            steps.append(depth)
+        old = np.array(order, np.int64)
+        inner = self.signal[old] >= 0
+        # a signal is a float32: at most a threshold means at most the greatest float32 that is not above it
+        limit = self.threshold[old].astype(np.float32)
+        limit = np.where(limit > self.threshold[old], np.nextafter(limit, np.float32(-np.inf)), limit)
+        return Walk(
+            np.where(inner, self.signal[old], 0).astype(np.int32),
+            np.where(inner, limit, np.float32(np.inf)).astype(np.float32),
+            np.where(inner, place[self.left[old]], np.arange(old.size)).astype(np.int32),
+            self.value[old],
+            np.array(start, np.int32),
+            np.array(steps, np.int32),
+        )
 
     def arrays(self) -> tuple[Int32s, Floats, Int32s, Int32s, Floats, Int32s]:
         """Return the arrays in the order in which the kernels take them."""

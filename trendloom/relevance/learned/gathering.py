@@ -17,26 +17,44 @@ __all__ = [
     "KNN",
     "LAST",
     "LAST_SHARE",
+    "NEAR",
     "N_EVIDENCE",
+    "SHARE",
     "SOURCES",
     "TIMES",
     "TWO_STEPS",
+    "add_beside",
     "add_co_purchases",
     "add_groups",
     "add_listed",
+    "add_near",
     "add_products",
     "add_two_steps",
     "add_variants",
     "add_words",
+    "noted",
     "read_history",
 ]
 
 DAY_MS = 86_400_000
 # columns of the evidence for an item (R, N_EVIDENCE), and the first five for a product
-EVIDENCE, COSINE, BEST, TIMES, LAST_SHARE, LAST, KNN, TWO_STEPS = 0, 1, 2, 3, 4, 5, 6, 7
-N_EVIDENCE = 8
+EVIDENCE, COSINE, BEST, TIMES, LAST_SHARE, LAST, KNN, TWO_STEPS, NEAR, SHARE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+N_EVIDENCE = 10
 #: Sources of candidates; source s sets bit s.
-SOURCES = ("co_purchase", "products", "variants", "groups", "trending", "neighbours", "two_steps", "words")
+SOURCES = (
+    "co_purchase",
+    "products",
+    "variants",
+    "groups",
+    "trending",
+    "neighbours",
+    "two_steps",
+    "words",
+    "lifted",
+    "section",
+    "near",
+    "beside",
+)
 #: Rows of this many neighbours are followed a second step.
 _FOLLOWED = 20
 #: Words that begin more titles than this say nothing.
@@ -45,10 +63,15 @@ _MOST_OF_WORD = 400
 _PRODUCTS = 40
 _GROUPS = 16
 _IN_GROUP = 30
+#: Neighbours of so many of the latest items are looked at, each weighing a little less than the one before it.
+_LOOKED_AT = 8
+_PER_PLACE = 0.97
+#: Products so far to both sides in the catalogue's order stand beside a product.
+_BESIDE = 4
 
 
 @jit
-def _noted(item, n, stamp, slot, items, evidence, source):
+def noted(item, n, stamp, slot, items, evidence, source):
     """Return the place of an item, noting it first with no evidence if it is new, and how many are noted."""
     found = slot[item]
     if found >> SHIFT == stamp:
@@ -103,13 +126,14 @@ def add_co_purchases(
             item = co_columns[row, c]
             if item >= size:
                 continue
-            place, n = _noted(item, n, stamp, slot, items, evidence, source)
+            place, n = noted(item, n, stamp, slot, items, evidence, source)
             count = 0.5 * co_counts[row, c]
             cosine = count / math.sqrt((purchases[item] + 5.0) * (theirs + 5.0))
             evidence[place, EVIDENCE] += weight[j] * count
             evidence[place, COSINE] += weight[j] * cosine
             evidence[place, BEST] = max(evidence[place, BEST], cosine)
             evidence[place, TIMES] += 1.0
+            evidence[place, SHARE] += weight[j] * count / (theirs + 10.0)
             if j == 0:
                 evidence[place, LAST] = count
                 evidence[place, LAST_SHARE] = count / (theirs + 10.0)
@@ -142,7 +166,7 @@ def add_two_steps(
         for c in range(co_length[row]):
             item = co_columns[row, c]
             if item < size:
-                place, n = _noted(item, n, stamp, slot, items, evidence, source)
+                place, n = noted(item, n, stamp, slot, items, evidence, source)
                 evidence[place, TWO_STEPS] += weight * co_counts[row, c]
     met = 0
     for place in range(n):
@@ -219,7 +243,7 @@ def _mark(n, found, limit, bit, chosen, stamp, slot, items, evidence, source, va
     least = kth_greatest(value, found, limit, counts)
     for place in range(found):
         if worth[place] >= least:
-            at, n = _noted(chosen[place], n, stamp, slot, items, evidence, source)
+            at, n = noted(chosen[place], n, stamp, slot, items, evidence, source)
             source[at] |= bit
     return n
 
@@ -232,7 +256,7 @@ def add_variants(n, bought, h, product, variant_starts, variant_items, limit, st
         if mine < 0:
             continue
         for at in range(variant_starts[mine], min(variant_starts[mine + 1], variant_starts[mine] + limit)):
-            place, n = _noted(variant_items[at], n, stamp, slot, items, evidence, source)
+            place, n = noted(variant_items[at], n, stamp, slot, items, evidence, source)
             source[place] |= 4
     return n
 
@@ -271,8 +295,68 @@ def add_listed(n, listed, limit, bit, stamp, slot, items, evidence, source):
     for at in range(min(limit, listed.shape[0])):
         if listed[at] < 0:
             break
-        place, n = _noted(listed[at], n, stamp, slot, items, evidence, source)
+        place, n = noted(listed[at], n, stamp, slot, items, evidence, source)
         source[place] |= bit
+    return n
+
+
+@jit
+def add_beside(
+    n, bought, weight, h, product, variant_starts, variant_items, purchases, slow, slow_aged, limit, bit,
+    stamp, slot, items, evidence, source, value, chosen, counts,
+):  # fmt: skip
+    """Note what was sold of products beside the latest ones in the catalogue's order, where a collection lies together.
+
+    The ``limit`` best by the root of popularity over the distance.
+    """
+    found, last = 0, variant_starts.shape[0] - 2
+    for j in range(min(h, _LOOKED_AT)):
+        mine = product[bought[j]]
+        if mine < 0 or limit <= 0:
+            continue
+        for other in range(max(mine - _BESIDE, 0), min(mine + _BESIDE, last) + 1):
+            if other == mine:
+                continue
+            for at in range(variant_starts[other], variant_starts[other + 1]):
+                item = variant_items[at]
+                if purchases[item] > 0 and found < chosen.shape[0]:
+                    chosen[found] = item
+                    value[found] = weight[j] * math.exp(0.5 * max(slow[item] - slow_aged, -20.0)) / abs(other - mine)
+                    found += 1
+    return _mark(n, found, limit, bit, chosen, stamp, slot, items, evidence, source, value, counts)
+
+
+@jit
+def add_near(
+    n, bought, weight, h, neighbours, slow, slow_aged, limit, bit,
+    stamp, slot, items, evidence, source, value, counts,
+):  # fmt: skip
+    """Note what looks like the latest items, times the root of its popularity; mark the ``limit`` best."""
+    if limit <= 0:
+        return n
+    for j in range(min(h, _LOOKED_AT)):
+        worth = weight[j]
+        for m in range(neighbours.shape[1]):
+            item = neighbours[bought[j], m]
+            if item < 0:
+                break
+            place, n = noted(item, n, stamp, slot, items, evidence, source)
+            evidence[place, NEAR] += worth
+            worth *= _PER_PLACE
+    met = 0
+    for place in range(n):
+        if evidence[place, NEAR] > 0.0:
+            value[met] = evidence[place, NEAR] * math.exp(0.5 * max(slow[items[place]] - slow_aged, -20.0))
+            met += 1
+    worths = value[value.shape[0] - met :]
+    worths[:] = value[:met]
+    least = kth_greatest(value, met, limit, counts)
+    met = 0
+    for place in range(n):
+        if evidence[place, NEAR] > 0.0:
+            if worths[met] >= least:
+                source[place] |= bit
+            met += 1
     return n
 
 

@@ -9,35 +9,36 @@ from __future__ import annotations
 import numpy as np
 
 from trendloom.relevance.compiled.steps import haversine_km, jit, kth_greatest
-from trendloom.relevance.learned.describing import KNN_RANK, TWO_RANK, describe, fusion_of, rank_column
+from trendloom.relevance.learned.describing import describe, fusion_of, rank_column
 from trendloom.relevance.learned.gathering import (
     KNN,
+    add_beside,
     add_co_purchases,
     add_groups,
     add_listed,
+    add_near,
     add_products,
     add_two_steps,
     add_variants,
     add_words,
     read_history,
 )
-from trendloom.relevance.learned.signals import STARTS
-from trendloom.relevance.learned.steps import write_parts, write_sums
+from trendloom.relevance.learned.lifting import add_by_section, add_lifted, forget_attributes, read_attributes
+from trendloom.relevance.learned.signals import RANKED
+from trendloom.relevance.learned.steps import sum_best, write_parts
 
-__all__ = ["answer", "candidates_of"]
+__all__ = ["answer", "candidates_of", "describe_some", "gather"]
 
 DAY_MS = 86_400_000
 NEUTRAL = 0.5
-_CO = STARTS["co_purchase"]
-_TWO = STARTS["two_steps"]
 
 
 @jit
-def candidates_of(b, asked, shop, live, rules, room):
-    """Write the candidates of purchase b and their signals into the room; return how many there are.
+def gather(b, asked, shop, live, rules, room):
+    """Write the candidates of purchase b into the room; return how many there are and how long the history is.
 
-    ``room.candidate`` (C,) the item, ``room.from_source`` (C,) bits of the sources that proposed it, ``room.rows``
-    (C, F) its signals.
+    ``room.candidate`` (C,) the item, ``room.from_source`` (C,) bits of the sources that proposed it. Who gathers
+    describes or forgets (:func:`~trendloom.relevance.learned.lifting.forget_attributes`) before the next purchase.
     """
     size = shop.product.shape[0]
     room.stamp[0] += 1
@@ -48,31 +49,11 @@ def candidates_of(b, asked, shop, live, rules, room):
         asked.history[b], asked.history_ms[b], at_ms, size, rules.position_decay, rules.day_decay, item, weight, days
     )
     last = asked.item[b] if 0 <= asked.item[b] < size else -1
-    total_weight = 0.0
-    today = 0.0
-    for j in range(h):
-        total_weight += weight[j]
-        today += 1.0 if days[j] == 0 else 0.0
-
-    # what the history says of the values of each attribute
     chance, lift = room.chance, room.lift
-    for a in range(shop.dense.shape[1]):
-        chance[a, :] = 0.0
-        for j in range(h):
-            value = shop.dense[item[j], a]
-            if value >= 0:
-                share = weight[j] / total_weight
-                room.share[a, value] += share
-                room.today[a, value] += 1.0 if days[j] == 0 else 0.0
-                for other in range(chance.shape[1]):
-                    chance[a, other] += share * live.chance[a, value, other]
-        for other in range(chance.shape[1]):
-            lift[a, other] = chance[a, other] / (live.everybody[a, other] + 1e-4)
-        value = shop.dense[last, a] if last >= 0 else -1
-        if value >= 0:
-            room.chance_last[a, :] = live.chance[a, value]
-        else:
-            room.chance_last[a, :] = 0.0
+    read_attributes(
+        item, weight, days, h, last, shop.dense, shop.sizes, live.chance, live.everybody,
+        chance, lift, room.log_lift, room.chance_last, room.share, room.today,
+    )  # fmt: skip
 
     # candidates
     take, slot, noted, evidence = rules.take, room.slot, room.noted, room.evidence
@@ -106,9 +87,25 @@ def candidates_of(b, asked, shop, live, rules, room):
         shop.group, lift[2], shop.colour, take[7], stamp, slot, noted, evidence, source, value, chosen, counts,
     )  # fmt: skip
 
-    # what must not be listed is none; of the others the best by the linear form are described
+    n = add_lifted(
+        n, live.sold, live.sold_codes, live.sold_power, room.log_lift, shop.sizes, take[8], 256,
+        room.worth, room.sold_value, room.sold_spare, stamp, slot, noted, evidence, source, counts,
+    )  # fmt: skip
+    n = add_by_section(
+        n, live.sold, live.sold_codes, live.sold_fresh, chance, live.section_total, shop.sizes, take[9], 512,
+        room.worth, room.sold_value, room.sold_spare, stamp, slot, noted, evidence, source, counts,
+    )  # fmt: skip
     slow_aged = live.slow_rate_per_ms * (at_ms - live.landmark_ms)
-    fast_aged = live.fast_rate_per_ms * (at_ms - live.landmark_ms)
+    n = add_near(
+        n, item, weight, h, shop.neighbours, live.slow, slow_aged, take[10], 1024,
+        stamp, slot, noted, evidence, source, value, counts,
+    )  # fmt: skip
+    n = add_beside(
+        n, item, weight, h, shop.product, shop.variant_starts, shop.variant_items, live.purchases, live.slow, slow_aged,
+        take[11], 2048, stamp, slot, noted, evidence, source, value, chosen, counts,
+    )  # fmt: skip
+
+    # what must not be listed is none; of the others the best by the linear form are described
     view = shop.view_group[last] if rules.exclude_other_views and last >= 0 else -1
     for j in range(asked.history.shape[1]):
         known = asked.history[b, j]
@@ -139,9 +136,6 @@ def candidates_of(b, asked, shop, live, rules, room):
         value[place] = fusion[place] + 1e-300
     least = kth_greatest(value, found, room.candidate.shape[0], counts)
 
-    gender = _gender(shop.gender, item, h)
-    _near(asked.stores[b], shop.store, item, h, shop.latitude_deg, shop.longitude_deg, rules.scale_km, room.near)
-    last_purchases = np.log(1.0 + live.purchases[last]) if last >= 0 else 0.0
     m = 0
     for at in range(found):
         if fusion[at] + 1e-300 < least or m == room.candidate.shape[0]:
@@ -149,24 +143,39 @@ def candidates_of(b, asked, shop, live, rules, room):
         place = chosen[at]
         room.candidate[m] = noted[place]
         room.from_source[m] = source[place]
-        describe(
-            room.rows[m], noted[place], place, fusion[at], item, weight, days, h, last, evidence,
-            room.product_evidence, room.product_slot, stamp, shop.product, shop.variant_starts, live.purchases,
-            live.slow, slow_aged, live.fast, fast_aged, live.percentile, live.group_share, live.product_share,
-            shop.word, shop.word_starts, shop.title, shop.photo_row, shop.photos, shop.tables, shop.gender, gender,
-            asked.trendiness[b], shop.store, room.near, shop.dense, chance, lift, room.chance_last, room.share,
-            room.today, today, float(h), last_purchases, most, total,
-        )  # fmt: skip
+        room.place[m] = place
+        room.fused[m] = fusion[at]
         m += 1
-    rank_column(room.rows, m, _CO, KNN_RANK, room.order, value)
-    rank_column(room.rows, m, _TWO, TWO_RANK, room.order, value)
-    for a in range(shop.dense.shape[1]):
-        for j in range(h):
-            known = shop.dense[item[j], a]
-            if known >= 0:
-                room.share[a, known] = 0.0
-                room.today[a, known] = 0.0
+    room.knn[0], room.knn[1] = most, total
+    return m, h
+
+
+@jit
+def candidates_of(b, asked, shop, live, rules, room):
+    """Write the candidates of purchase b and their signals, ``room.rows`` (C, F); return how many there are."""
+    m, h = gather(b, asked, shop, live, rules, room)
+    gender = _gender(shop.gender, room.item, h)
+    _near(asked.stores[b], shop.store, room.item, h, shop.latitude_deg, shop.longitude_deg, rules.scale_km, room.near)
+    last = asked.item[b] if 0 <= asked.item[b] < shop.product.shape[0] else -1
+    elapsed_ms = asked.at_ms[b] - live.landmark_ms
+    slow_aged, fast_aged = live.slow_rate_per_ms * elapsed_ms, live.fast_rate_per_ms * elapsed_ms
+    describe(m, h, last, gender, asked.trendiness[b], slow_aged, fast_aged, shop, live, room)
+    for by, into in RANKED:
+        rank_column(room.rows, m, by, into, room.order, room.value)
+    forget_attributes(room.item, h, shop.dense, room.share, room.today)
     return m
+
+
+@jit
+def describe_some(begin, end, asked, shop, live, rules, room, out_size, out_item, out_source, out_rows):
+    """Write the candidates of the purchases begin .. end - 1 and their signals: (S,), (S, C), (S, C), (S, C, F)."""
+    for b in range(begin, end):
+        m = candidates_of(b, asked, shop, live, rules, room)
+        out_size[b - begin] = m
+        for row in range(m):
+            out_item[b - begin, row] = room.candidate[row]
+            out_source[b - begin, row] = room.from_source[row]
+            out_rows[b - begin, row, :] = room.rows[row]
 
 
 @jit
@@ -178,9 +187,9 @@ def answer(asked, shop, live, rules, room, forest, part_of_signal, out_item, out
         base += forest.value[forest.root[tree]]
     for b in range(asked.item.shape[0]):
         m = candidates_of(b, asked, shop, live, rules, room)
-        write_sums(
-            room.rows, m, forest.signal, forest.threshold, forest.left, forest.right, forest.value, forest.root,
-            room.fusion,
+        sum_best(
+            room.rows, m, forest.asks, forest.limit, forest.first, forest.worth, forest.start, forest.steps,
+            rules.first_trees, max(rules.walked, k), room.sum, room.walk, room.order, room.fused, room.counts,
         )  # fmt: skip
         for place in range(k):
             out_item[b, place] = -1
@@ -189,15 +198,17 @@ def answer(asked, shop, live, rules, room, forest, part_of_signal, out_item, out
         n_best = 0
         best = room.order
         for row in range(m):
-            score, item = room.fusion[row], room.candidate[row]
+            score, item = room.sum[row], room.candidate[row]
+            if score == -np.inf:
+                continue
             if n_best == k:
                 worst = best[k - 1]
-                if score < room.fusion[worst] or (score == room.fusion[worst] and item > room.candidate[worst]):
+                if score < room.sum[worst] or (score == room.sum[worst] and item > room.candidate[worst]):
                     continue
             at = n_best if n_best < k else k - 1
             while at > 0 and (
-                room.fusion[best[at - 1]] < score
-                or (room.fusion[best[at - 1]] == score and room.candidate[best[at - 1]] > item)
+                room.sum[best[at - 1]] < score
+                or (room.sum[best[at - 1]] == score and room.candidate[best[at - 1]] > item)
             ):
                 best[at] = best[at - 1]
                 at -= 1

@@ -13,14 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from trendloom.bounded_counts import BoundedCounts
+from trendloom.relevance.co_purchase import damping
+from trendloom.relevance.compiled.arrays import Asked, tables_of
 from trendloom.relevance.compiled.steps import BUCKETS
-from trendloom.relevance.features import ItemDynamics, ItemFeatures
-from trendloom.relevance.learned.arrays import Asked, Live, Room, Rules, Shop, Trees
+from trendloom.relevance.features import ItemDynamics, ItemFeatures, Lists
+from trendloom.relevance.learned.arrays import Live, Room, Rules, Shop, Trees
 from trendloom.relevance.learned.attributes import AttributePairs, Attributes
 from trendloom.relevance.learned.forest import Forest
 from trendloom.relevance.learned.gathering import N_EVIDENCE, SOURCES
-from trendloom.relevance.learned.kernel import answer, candidates_of
-from trendloom.relevance.learned.signals import PART_OF_SIGNAL, PARTS, SIGNALS
+from trendloom.relevance.learned.kernel import answer, describe_some
+from trendloom.relevance.learned.signals import DENSE, PART_OF_SIGNAL, PARTS, POPULARITY_POWER, SIGNALS
 from trendloom.relevance.presets import Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.standing import Standing
@@ -34,7 +36,16 @@ Floats = npt.NDArray[np.float64]
 _FUSED = ("co_purchase", "product_co_purchase", "transition", "variants", "popularity")
 #: Candidates that are described and weighed at most, unless the preset's ``retrieve`` says otherwise.
 _MOST_WEIGHED = 200
+#: So many of the most popular items are weighed by the lifts of their attributes.
+_MOST_SOLD = 12_000
+#: So many trees are asked of all candidates, and the rest of so many that are then the best.
+_FIRST_TREES = 40
+_WALKED = 100
+_SECTION = DENSE.index("section")
 _BARS_NOTHING = np.zeros(0, np.bool_)
+_NOTHING: Ints = np.empty(0, np.int64)
+#: So many purchases are described at a time.
+_DESCRIBED = 32
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,9 @@ class LearnedLists:
         self._standing: Standing | None = None
         self._product_damping = np.zeros(features.n_products)
         self._chances = self.pairs.chances()
+        self._sold: tuple[Ints, npt.NDArray[np.int32], Floats, Floats] | None = None
+        self._section_total: Floats = np.zeros(0)
+        self._in_group = Lists(np.zeros(1, np.int64), np.zeros(0, np.int64))
         self._part_of_signal = np.array(PART_OF_SIGNAL, np.int64)
 
     def rebuild_pairs(self, co: BoundedCounts) -> None:
@@ -91,7 +105,7 @@ class LearnedLists:
         """Take over the purchases of these items (None: of all) after they have changed."""
         size, preset = self._features.size, self._preset
         which: slice | Ints = slice(0, size) if numbers is None else numbers[numbers < size]
-        self._damping[which] = (dynamics.purchases[:size][which] + preset.shrinkage) ** preset.damping
+        self._damping[which] = damping(dynamics.purchases[:size][which], preset.shrinkage, preset.damping)
 
     def stand(self, standing: Standing) -> None:
         """Take over how all items stand, and the transitions as they are now, once for each snapshot."""
@@ -99,8 +113,25 @@ class LearnedLists:
             return
         preset = self._preset
         self._standing = standing
-        self._product_damping = (standing.product_purchases + preset.product_shrinkage) ** preset.damping
+        self._product_damping = damping(standing.product_purchases, preset.product_shrinkage, preset.damping)
         self._chances = self.pairs.chances()
+        dense = self._attributes.dense
+        order = standing.by_popularity
+        self._in_group = Lists.by_code(dense[order, 0], order, int(self._attributes.sizes[0]))
+        sold, none = order[:_MOST_SOLD].astype(np.int64), self._attributes.n_values
+        slow = standing.slow[sold]
+        fresh: Floats = np.exp(slow - slow.max(initial=-np.inf)) if sold.size else np.zeros(0)
+        codes = np.ascontiguousarray(dense[sold, :4])
+        known = codes[:, _SECTION] >= 0
+        self._sold = (
+            sold,
+            np.where(codes >= 0, codes, none).astype(np.int32),
+            fresh,
+            np.asarray(fresh**POPULARITY_POWER),
+        )
+        self._section_total = np.bincount(codes[known, _SECTION], fresh[known], minlength=max(none, 1)).astype(
+            np.float64
+        )
 
     def rank(
         self,
@@ -111,36 +142,45 @@ class LearnedLists:
         barred: npt.NDArray[np.bool_] | None = None,
     ) -> TopK:
         """Return the top-k list of every purchase of the query; ``barred`` (N,) items are not listed."""
-        self.stand(standing)
         items = np.empty((query.size, self._k), np.int32)
         scores = np.empty((query.size, self._k))
         parts = np.empty((query.size, self._k, len(PARTS)))
-        live, trees = self._live(dynamics, standing, barred), Trees(*forest.arrays())
-        answer(
-            _asked(query), self._shop, live, self._rules, self._room, trees, self._part_of_signal, items, scores, parts
-        )
+        trees = Trees(*forest.arrays(), *forest.walk)
+        arrays = self.arrays(query, dynamics, standing, barred)
+        answer(*arrays, trees, self._part_of_signal, items, scores, parts)
         return TopK(items, scores, parts, PARTS, self._preset.name)
 
     def described(self, query: Query, dynamics: ItemDynamics, standing: Standing) -> Described:
         """Return the candidates of every purchase and their signals: what a forest is grown from."""
+        arrays = self.arrays(query, dynamics, standing)
+        most = self._room.candidate.size
+        size, item = np.empty(_DESCRIBED, np.int64), np.empty((_DESCRIBED, most), np.int64)
+        source, signals = np.empty_like(item), np.empty((_DESCRIBED, most, len(SIGNALS)), np.float32)
+        counts, items, sources, rows = [0], [_NOTHING], [_NOTHING], [np.empty((0, len(SIGNALS)), np.float32)]
+        for begin in range(0, query.size, _DESCRIBED):
+            end = min(begin + _DESCRIBED, query.size)
+            describe_some(begin, end, *arrays, size, item, source, signals)
+            there = np.arange(most) < size[: end - begin, None]
+            counts += size[: end - begin].tolist()
+            items.append(item[: end - begin][there])
+            sources.append(source[: end - begin][there])
+            rows.append(signals[: end - begin][there])
+        return Described(np.cumsum(counts), np.concatenate(items), np.concatenate(sources), np.concatenate(rows))
+
+    def arrays(
+        self,
+        query: Query,
+        dynamics: ItemDynamics,
+        standing: Standing,
+        barred: npt.NDArray[np.bool_] | None = None,
+    ) -> tuple[Asked, Shop, Live, Rules, Room]:
+        """Return what the kernel reads and the room it works in, for whoever calls it or times its steps."""
         self.stand(standing)
-        asked, live, room = _asked(query), self._live(dynamics, standing, None), self._room
-        counts, item, source, signals = [0], [], [], []
-        for row in range(query.size):
-            n = candidates_of(row, asked, self._shop, live, self._rules, room)
-            counts.append(n)
-            item.append(room.candidate[:n].copy())
-            source.append(room.from_source[:n].copy())
-            signals.append(room.rows[:n].copy())
-        return Described(
-            np.cumsum(counts),
-            np.concatenate(item) if item else np.empty(0, np.int64),
-            np.concatenate(source) if source else np.empty(0, np.int64),
-            np.concatenate(signals) if signals else np.empty((0, len(SIGNALS)), np.float32),
-        )
+        return Asked.of(query), self._shop, self._live(dynamics, standing, barred), self._rules, self._room
 
     def _live(self, dynamics: ItemDynamics, standing: Standing, barred: npt.NDArray[np.bool_] | None) -> Live:
         chance, everybody = self._chances
+        assert self._sold is not None  # noqa: S101 - `stand` was called
         return Live(
             dynamics.purchases,
             dynamics.slow,
@@ -157,33 +197,31 @@ class LearnedLists:
             standing.product_purchases,
             self._product_damping,
             standing.by_popularity,
-            standing.in_group.starts,
-            standing.in_group.items,
+            self._in_group.starts,
+            self._in_group.items,
+            *self._sold,
+            self._section_total,
             chance,
             everybody,
             _BARS_NOTHING if barred is None else barred,
         )
 
 
-def _asked(query: Query) -> Asked:
-    return Asked(query.item, query.history, query.history_ms, query.at_ms, query.stores, query.trendiness)
-
-
 def _shop(features: ItemFeatures, attributes: Attributes) -> Shop:
-    tables = features.tables
     return Shop(
         features.product.astype(np.int32),
         features.view_group.astype(np.int32),
-        features.group.astype(np.int16),
+        np.ascontiguousarray(attributes.dense[:, 0]),
         features.gender.astype(np.int8),
         features.store.astype(np.int16),
         features.photo_row.astype(np.int32),
         np.ascontiguousarray(attributes.dense),
+        attributes.sizes,
         np.ascontiguousarray(attributes.dense[:, 2]),
         attributes.word,
         attributes.title,
         np.ascontiguousarray(features.photos),
-        np.zeros((0, 0), np.float32) if tables is None else np.ascontiguousarray(tables),
+        tables_of(features),
         np.ascontiguousarray(features.neighbours, np.int32),
         features.variants.starts,
         features.variants.items,
@@ -204,6 +242,8 @@ def _rules(preset: Preset, *, exclude_other_views: bool) -> Rules:
         int(preset.just_bought_s * 1000),
         float(preset.proximity_scale_km),
         exclude_other_views,
+        _FIRST_TREES,
+        _WALKED,
     )
 
 
@@ -232,11 +272,21 @@ def _room(features: ItemFeatures, attributes: Attributes, preset: Preset, histor
         fusion=np.zeros(room),
         chance=np.zeros(shape),
         lift=np.zeros(shape),
+        log_lift=np.zeros(shape),
+        worth=np.zeros((3, shape[1] + 1)),
+        sold_value=np.zeros(_MOST_SOLD),
+        sold_spare=np.zeros(_MOST_SOLD),
+        mean=np.zeros(0 if features.table_embeddings is None else features.table_embeddings.shape[1], np.float32),
         chance_last=np.zeros(shape),
         share=np.zeros(shape),
         today=np.zeros(shape),
         near=np.zeros(features.store_latitude_deg.size),
+        knn=np.zeros(2),
         candidate=np.zeros(weighed, np.int64),
+        place=np.zeros(weighed, np.int64),
+        fused=np.zeros(weighed),
+        sum=np.zeros(weighed),
+        walk=np.zeros(weighed, np.int32),
         from_source=np.zeros(weighed, np.int64),
         rows=np.zeros((weighed, len(SIGNALS)), np.float32),
         order=np.zeros(weighed, np.int64),

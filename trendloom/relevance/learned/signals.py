@@ -5,10 +5,13 @@ The order is that of the columns which :mod:`trendloom.relevance.learned.describ
 
 from __future__ import annotations
 
-__all__ = ["DENSE", "PARTS", "PART_OF_SIGNAL", "SIGNALS", "STARTS"]
+__all__ = ["DENSE", "LIFT_POWERS", "PARTS", "PART_OF_SIGNAL", "POPULARITY_POWER", "RANKED", "SIGNALS", "STARTS"]
 
 #: Attributes between whose values transitions are counted, in order (:mod:`trendloom.relevance.learned.attributes`).
-DENSE = ("group", "type", "colour")
+DENSE = ("group", "type", "colour", "section", "pattern")
+#: The powers of the attributes' lifts, and of popularity, in the signal and source ``lifted`` (docs/candidates.md).
+LIFT_POWERS = (0.8, 0.4, 0.8, 0.0, 0.0)
+POPULARITY_POWER = 0.7
 
 _CO_PURCHASE = (
     "knn",  # w C / (purchases + shrinkage)^damping, as the part co_purchase of the preset balanced
@@ -17,6 +20,7 @@ _CO_PURCHASE = (
     "knn_best",  # the greatest of these C_ij / sqrt(...)
     "knn_last",  # C_ij with the item just bought
     "knn_last_share",  # and as a share of its purchases, C_ij / (n_j + 10)
+    "knn_share",  # sum of w_j C_ij / (n_j + 10)
     "knn_times",  # how many items of the history it was bought with
     "knn_rank",  # its place among the candidates by knn, from 0; 999 without evidence
 )
@@ -26,6 +30,8 @@ _PRODUCTS = (
     "product_best",
     "product_last_share",
     "product_times",
+    "product_in_colour",  # product_cosine sqrt(share of product) (.3 + lift of colour)
+    "product_rank",  # its place by that
 )
 _TWO_STEPS = (
     "two_steps",  # bought together with what is bought together with the history
@@ -38,6 +44,9 @@ _POPULARITY = (
     "percentile",
     "share_of_group",
     "share_of_product",
+    "momentum",  # slow - purchases: how much of what was ever sold was sold of late
+    "product_purchases",  # log(1 + purchases) of all items of its product
+    "product_place",  # where its product stands in the catalogue's order, from 0 to 1
 )
 _VARIANTS = (
     "variant",  # recency of the purchases of its product
@@ -53,11 +62,27 @@ _WORDS = (
     "apart_from_last",  # how far apart in the catalogue's order the products stand: a collection lies together
     "apart",  # the least of these distances over the history
 )
-_VISUAL = ("visual_last", "visual_best")
+_VISUAL = (
+    "visual_last",
+    "visual_best",  # the greatest similarity to the latest three items
+    "near",  # sum of w_j .97^place among the neighbours of the history's items
+)
+_TABLE = (
+    "table_last",  # the same by what the table says: words and attributes
+    "table_best",
+    "table_mean",  # similarity to the weighted mean of the history
+)
 _REPURCHASE = ("repurchase", "repurchase_days")
 _PERSON = ("gender", "trend_fit", "proximity")
 _ATTRIBUTES = tuple(
     tuple(f"{name}_{what}" for what in ("chance", "lift", "chance_after_last", "share", "today")) for name in DENSE
+)
+_LIFTED = (
+    "lifted",  # log of popularity^.7 and the powers of the attributes' lifts
+    "lifts",  # sum of the logs of all attributes' lifts
+    "lifted_rank",
+    "in_likely_group",  # chance of its group times its share of the group
+    "in_likely_group_rank",
 )
 _CUSTOMER = (
     "bought_today",  # distinct items bought that day
@@ -66,8 +91,12 @@ _CUSTOMER = (
     "last_purchases",  # log(1 + purchases) of the item just bought
     "knn_most",  # the greatest knn of any candidate
     "knn_total",  # and their sum
+    "groups_bought",  # distinct groups in the history
 )
-_FUSION = ("fusion",)  # the linear form of the preset balanced without its small parts
+_FUSION = (
+    "fusion",  # the linear form of the preset balanced without its small parts
+    "fusion_rank",
+)
 
 _BY_PART = {
     "co_purchase": _CO_PURCHASE,
@@ -77,11 +106,15 @@ _BY_PART = {
     "variants": _VARIANTS,
     "words": _WORDS,
     "visual": _VISUAL,
+    "table": _TABLE,
     "repurchase": _REPURCHASE,
     "person": _PERSON,
     "transition": _ATTRIBUTES[0],
     "type": _ATTRIBUTES[1],
     "colour": _ATTRIBUTES[2],
+    "section": _ATTRIBUTES[3],
+    "pattern": _ATTRIBUTES[4],
+    "lifted": _LIFTED,
     "customer": _CUSTOMER,
     "fusion": _FUSION,
 }
@@ -93,3 +126,15 @@ PARTS: tuple[str, ...] = (*_BY_PART, "base")
 PART_OF_SIGNAL: tuple[int, ...] = tuple(place for place, names in enumerate(_BY_PART.values()) for _ in names)
 #: Where the signals of each part begin.
 STARTS: dict[str, int] = {name: PART_OF_SIGNAL.index(place) for place, name in enumerate(_BY_PART)}
+#: Signals that say the place of a candidate by another signal: (the other's column, its own).
+RANKED: tuple[tuple[int, int], ...] = tuple(
+    (SIGNALS.index(by), SIGNALS.index(rank))
+    for by, rank in (
+        ("knn", "knn_rank"),
+        ("product_in_colour", "product_rank"),
+        ("two_steps", "two_steps_rank"),
+        ("lifted", "lifted_rank"),
+        ("in_likely_group", "in_likely_group_rank"),
+        ("fusion", "fusion_rank"),
+    )
+)

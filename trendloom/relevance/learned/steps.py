@@ -6,30 +6,58 @@ The arrays are described where they belong: :mod:`trendloom.relevance.learned.fo
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from trendloom.relevance.compiled.steps import jit
+from trendloom.relevance.compiled.steps import jit, kth_greatest
 
-__all__ = ["count_values", "write_parts", "write_sums"]
+__all__ = ["add_sums", "count_values", "sum_best", "write_parts"]
 
 
 @jit
-def write_sums(rows, n, signal, threshold, left, right, value, root, out):
-    """Write the sum of all trees for the first n rows (E, F) into out (E,): tree by tree, so that a tree stays near."""
+def add_sums(rows, order, n, asks, limit, first, worth, start, steps, begin, end, out, walk):
+    """Add the trees begin .. end - 1 for n rows of (E, F), named by order (E,), to out (E,), without a branch.
+
+    All rows take a step down a tree together, so that the processor need not wait for one to begin the next.
+    """
+    for tree in range(begin, end):
+        for i in range(n):
+            walk[i] = start[tree]
+        for _ in range(steps[tree]):
+            for i in range(n):
+                node = np.uintp(walk[np.uintp(i)])
+                signal = rows[np.uintp(order[np.uintp(i)]), np.uintp(asks[node])]
+                walk[np.uintp(i)] = first[node] + (1 if signal > limit[node] else 0)
+        for i in range(n):
+            out[np.uintp(order[i])] += worth[np.uintp(walk[i])]
+
+
+@jit
+def sum_best(rows, n, asks, limit, first, worth, start, steps, first_trees, kept, out, walk, order, spare, counts):
+    """Write the sums of all trees for the rows (E, F) that are the ``kept`` best after the first trees into out (E,).
+
+    The others get -inf: what many trees find far from the best, the rest of them will not lift among the best.
+    """
+    trees = start.shape[0]
+    early = min(first_trees, trees) if n > kept else trees
     for row in range(n):
         out[row] = 0.0
-    for tree in range(root.shape[0]):
-        start = root[tree]
-        for row in range(n):
-            node = start
-            asks = signal[np.uintp(node)]
-            while asks >= 0:
-                if rows[np.uintp(row), np.uintp(asks)] <= threshold[np.uintp(node)]:
-                    node = left[np.uintp(node)]
-                else:
-                    node = right[np.uintp(node)]
-                asks = signal[np.uintp(node)]
-            out[np.uintp(row)] += value[np.uintp(node)]
+        order[row] = row
+    add_sums(rows, order, n, asks, limit, first, worth, start, steps, 0, early, out, walk)
+    if early == trees:
+        return
+    for row in range(n):
+        spare[row] = math.exp(out[row])
+    least = kth_greatest(spare, n, kept, counts)
+    m = 0
+    for row in range(n):
+        if math.exp(out[row]) >= least:
+            order[m] = row
+            m += 1
+        else:
+            out[row] = -np.inf
+    add_sums(rows, order, m, asks, limit, first, worth, start, steps, early, trees, out, walk)
 
 
 @jit

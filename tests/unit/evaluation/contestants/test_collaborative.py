@@ -1,4 +1,4 @@
-"""The four trained models on a made-up shop: outfits of five items that are bought together, some noise beside them."""
+"""The trained models on a made-up shop: outfits of five items that are bought together, some noise beside them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from evaluation.contestants.baskets import Baskets
 from evaluation.contestants.bpr import train_bpr
 from evaluation.contestants.ease import ease_weights, train_ease
 from evaluation.contestants.item2vec import train_item2vec
+from evaluation.contestants.networks import train_network
 from evaluation.contestants.trained import Train, Trained
 from evaluation.ground import bare_ground
+from models.collaborative.recipe import NetworkRecipe
 
-OUTFITS, PIECES, NEEDS = 8, 5, "needs the extra evaluation: pip install 'trendloom[evaluation]'"
+OUTFITS, PIECES = 8, 5
+NEEDS = "needs the extra evaluation: pip install 'trendloom[evaluation]', or vision for the networks"
 
 
 def purchases(rng: np.random.Generator, customers: int, *, day: int = 0) -> Purchases:
@@ -31,11 +34,19 @@ def purchases(rng: np.random.Generator, customers: int, *, day: int = 0) -> Purc
     return Purchases.of(customer, item, day * DAY_MS + np.arange(len(rows)) * 1000)
 
 
+SMALL = {
+    "gmf": NetworkRecipe("gmf", factors=16, epochs=40, batch=256, learning_rate=0.03),
+    "mlp": NetworkRecipe("mlp", layers=(32, 16), epochs=40, batch=256, learning_rate=0.01),
+    "neumf": NetworkRecipe("neumf", factors=16, layers=(32, 16), epochs=40, batch=256, learning_rate=0.01),
+}
 TRAININGS: dict[str, tuple[str, Train]] = {
     "als": ("implicit", lambda baskets, rng: train_als(baskets, rng, factors=16, regularization=1.0)),
     "bpr": ("implicit", lambda baskets, rng: train_bpr(baskets, rng, factors=16, regularization=0.01)),
     "ease": ("scipy", lambda baskets, rng: train_ease(baskets, rng, regularization=10.0)),
     "item2vec": ("gensim", lambda baskets, rng: train_item2vec(baskets, rng, factors=16)),
+    "gmf": ("torch", lambda baskets, rng: train_network(baskets, rng, SMALL["gmf"])),
+    "mlp": ("torch", lambda baskets, rng: train_network(baskets, rng, SMALL["mlp"])),
+    "neumf": ("torch", lambda baskets, rng: train_network(baskets, rng, SMALL["neumf"])),
 }
 
 

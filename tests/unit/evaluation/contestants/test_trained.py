@@ -80,6 +80,14 @@ def test_shorter_periods_train_on_what_the_day_has_brought_so_far() -> None:
     assert trainer.baskets[0].item.tolist() == [5]
 
 
+def test_a_model_that_is_renewed_seldom_serves_until_then() -> None:
+    ground, trainer = bare_ground(30), Trainer()
+    one = Trained("next", ground, trainer, renew_every=3)
+    for day in range(6):
+        step(one, ground, Purchases.of([day], [5 + day], [day * DAY_MS]))
+    assert [baskets.item.tolist() for baskets in trainer.baskets] == [[5], [5, 6, 7, 8]]
+
+
 def test_what_was_bought_today_is_left_out_and_popular_items_fill_the_rest() -> None:
     one, ground, _ = shop()
     step(one, ground, Purchases.of([1, 2, 3, 1], [5, 6, 6, 7], [0, 1, 2, 3]))

@@ -9,9 +9,11 @@ from trendloom.compiled_counts import count_pairs
 from trendloom.refresh.compile_ahead import compile_ahead
 from trendloom.relevance.compiled.kernel import rank
 from trendloom.relevance.compiled.pairs import lift_pairs
+from trendloom.relevance.learned.kernel import answer
 from trendloom.relevance.transitions import Transitions
 
-KERNELS = (rank, count_pairs, lift_pairs)
+KERNELS = (rank, answer, count_pairs, lift_pairs)
+pytestmark = pytest.mark.timeout(300)  # compiling takes its time
 
 
 def test_what_is_compiled_ahead_is_what_every_catalogue_needs() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,25 @@ def test_a_customers_own_items_come_back_after_the_day_they_were_bought_on() -> 
     yesterday, today = lists(asked([(1, 1)], [(1, 0)]), features, dynamics)
     assert yesterday[0] == 1
     assert 1 not in today
+
+
+def test_what_was_bought_on_several_days_comes_back_before_what_was_bought_once() -> None:
+    features, dynamics = shop({3: 5, 7: 9, 1: 2, 2: 2} | EVERYTHING)
+    features = replace(features, category_names=("one",), category=np.zeros(ITEMS, np.int16))
+    once, twice = lists(asked([(1, 1), (2, 2)], [(1, 1), (2, 2), (2, 3)]), features, dynamics)
+    assert once[:2] == [1, 2]
+    assert twice[:2] == [2, 1]
+
+
+def test_what_has_to_fit_comes_back_before_what_does_not() -> None:
+    features, dynamics = shop({3: 5, 7: 9, 1: 2, 2: 2} | EVERYTHING)
+    category = np.zeros(ITEMS, np.int16)
+    category[2] = 1
+    trousers = replace(features, category_names=("Vest top", "Trousers"), category=category)
+    names_unknown = replace(features, category_names=("one", "other"), category=category)
+    history = asked([(2, 1), (1, 1)])
+    assert lists(history, trousers, dynamics)[0][:2] == [2, 1]
+    assert lists(history, names_unknown, dynamics)[0][:2] == [1, 2]
 
 
 def test_what_goes_with_the_history_comes_before_what_is_popular() -> None:

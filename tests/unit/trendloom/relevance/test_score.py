@@ -18,7 +18,7 @@ from trendloom.candidates import recommend
 from trendloom.catalogue.synthetic import random_catalogue
 from trendloom.refresh.assortment import features_by_number
 from trendloom.relevance.features import ItemFeatures
-from trendloom.relevance.presets import PART_NAMES, PRESETS, Preset
+from trendloom.relevance.presets import PART_NAMES, PLAIN_PARTS, PRESETS, Preset
 from trendloom.relevance.query import Query
 from trendloom.relevance.score import PARTS
 
@@ -236,8 +236,8 @@ def transcribed(
     return result
 
 
-#: All but the part that needs a trained model.
-EVERYTHING = {name: 0.1 + 0.07 * place for place, name in enumerate(PART_NAMES) if name != "trained"}
+#: All but the parts that need something beside the catalogue and the stream; they have tests of their own.
+EVERYTHING = {name: 0.1 + 0.07 * place for place, name in enumerate(PART_NAMES) if name not in PLAIN_PARTS}
 
 
 @pytest.mark.parametrize("photo_share", [1.0, 0.0])

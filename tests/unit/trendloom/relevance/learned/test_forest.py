@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from trendloom.errors import InputError
+from trendloom.relevance.compiled.steps import BUCKETS
 from trendloom.relevance.learned.forest import Forest, forest_of_text
+from trendloom.relevance.learned.steps import sum_best
 
 pytestmark = pytest.mark.timeout(120)  # the first one compiles the walk
 
@@ -42,6 +44,33 @@ def test_a_text_model_is_walked_as_it_says() -> None:
     rows = np.array([[-2.0, 0.5], [-1.9, 0.4], [9.0, 0.6]], np.float32)
     assert forest.n_trees == 2
     assert forest.sums(rows).tolist() == [1.25, 4.25, -0.75]
+
+
+def test_only_the_best_after_the_first_trees_are_asked_of_the_rest() -> None:
+    forest = forest_of_text(TEXT)
+    rows = np.array([[-2.0, 0.5], [-1.9, 0.4], [9.0, 0.6]], np.float32)
+    out, spare = np.empty(3), np.empty(3)
+    order, walk, counts = np.empty(3, np.int64), np.empty(3, np.int32), np.empty(BUCKETS, np.int64)
+    sum_best(rows, 3, *forest.walk, 1, 2, out, walk, order, spare, counts)
+    assert out.tolist() == [1.25, 4.25, -np.inf]
+    sum_best(rows, 3, *forest.walk, 1, 3, out, walk, order, spare, counts)
+    assert out.tolist() == [1.25, 4.25, -0.75]
+
+
+def test_a_limit_between_two_floats_parts_them_as_the_threshold_does() -> None:
+    below = np.float32(0.1)  # .1 as a float32 lies above .1
+    above = np.nextafter(below, np.float32(0.0))
+    rows = np.array([[below], [above]], np.float32)
+    inner, none = np.array([0, -1, -1], np.int32), np.zeros(1, np.int32)
+    forest = Forest(
+        inner,
+        np.array([0.1, 0.0, 0.0]),
+        np.array([1, 0, 0], np.int32),
+        np.array([2, 0, 0], np.int32),
+        np.array([0.0, -1.0, 2.0]),
+        none,
+    )
+    assert forest.sums(rows).tolist() == [2.0, -1.0]
 
 
 def test_parts_follow_the_path_and_sum_to_the_score() -> None:

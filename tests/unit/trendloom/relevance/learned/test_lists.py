@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,8 +14,9 @@ from trendloom.catalogue.synthetic import random_catalogue
 from trendloom.refresh.attributes import attributes_by_number
 from trendloom.relevance.learned.attributes import AttributePairs, Attributes
 from trendloom.relevance.learned.forest import Forest
+from trendloom.relevance.learned.gathering import SOURCES
 from trendloom.relevance.learned.lists import Described, LearnedLists
-from trendloom.relevance.learned.signals import DENSE, PART_OF_SIGNAL, PARTS, SIGNALS
+from trendloom.relevance.learned.signals import DENSE, LIFT_POWERS, PART_OF_SIGNAL, PARTS, RANKED, SIGNALS
 from trendloom.relevance.presets import PRESETS
 from trendloom.relevance.query import DAY_MS, Query
 from trendloom.relevance.standing import Standing
@@ -41,8 +42,10 @@ class Small:
 
 
 def small(seed: int, *, views: bool = False, k: int = 10) -> Small:
-    loop = shop(seed, n=N, events=900)
-    attributes = attributes_by_number(random_catalogue(N, np.random.default_rng(seed)), np.arange(N), N)
+    loop = shop(seed, n=N, events=900, photo_share=0.6)
+    catalogue = random_catalogue(N, np.random.default_rng(seed), photo_share=0.6)
+    sections = ["" if row % 7 == 0 else f"section {row % 3}" for row in range(N)]
+    attributes = attributes_by_number(replace(catalogue, sections=sections), np.arange(N), N)
     lists = LearnedLists(
         loop.features, attributes, PRESET, k=k, exclude_other_views=views, history_length=8, co_limit=128
     )
@@ -65,6 +68,8 @@ def stump(signal: str, threshold: float) -> Forest:
 def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, float]:
     """Return the signals of one candidate, but for the ranks and what is said of all candidates."""
     f, d, a, s = it.loop.features, it.loop.dynamics, it.attributes, it.standing
+    tables = f.tables
+    assert tables is not None
     at_ms = int(query.at_ms[row])
     past: list[tuple[int, float, int]] = []
     for known, when in zip(query.history[row].tolist(), query.history_ms[row].tolist(), strict=True):
@@ -74,6 +79,7 @@ def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, flo
     last = past[0][0]
     n = d.purchases
     told: dict[str, float] = dict.fromkeys(SIGNALS, 0.0)
+    told["product_place"] = -1.0
     told |= {"repurchase_days": -1.0, "apart": 1e6, "apart_from_last": 1e6}
     sold = np.bincount(f.product[f.product >= 0], n[: f.size][f.product >= 0], minlength=f.n_products)
     mine = int(f.product[item])
@@ -82,6 +88,7 @@ def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, flo
         cosine = count / math.sqrt((n[item] + 5) * (n[j] + 6))
         told["knn_evidence"] += w * count
         told["knn_cosine"] += w * cosine
+        told["knn_share"] += w * count / (n[j] + 11)
         told["knn_best"] = max(told["knn_best"], cosine)
         told["knn_times"] += count > 0
         theirs = int(f.product[j])
@@ -102,10 +109,14 @@ def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, flo
         if place < 3:
             photo = float(similarity(f, np.array([j]), np.array([item]))[0])
             told["visual_best"] = max(told["visual_best"], photo)
+            table = float(tables[j] @ tables[item])
+            told["table_best"] = max(told["table_best"], table)
+        near = f.neighbours[j].tolist()
+        told["near"] += w * 0.97 ** near.index(item) if item in near else 0.0
         if place == 0:
             told["knn_last"], told["knn_last_share"] = count, count / (n[j] + 11)
             told["product_last_share"] = pairs / (sold[theirs] + 10) if pairs else 0.0
-            told["visual_last"] = photo
+            told["visual_last"], told["table_last"] = photo, table
             told["variant_of_last"] = float(mine >= 0 and theirs == mine)
             told["word_of_last"] = float(a.word[j] == a.word[item])
             if min(mine, theirs) >= 0:
@@ -115,6 +126,9 @@ def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, flo
     told["purchases"] = math.log(1 + n[item])
     told["slow"] = max(d.slow[item] - rate * (at_ms - d.landmark_ms), -20)
     told["fast"] = max(d.fast[item] - 24 * rate * (at_ms - d.landmark_ms), -20)
+    told["momentum"] = told["slow"] - told["purchases"]
+    told["product_purchases"] = math.log(1 + sold[mine]) if mine >= 0 else told["purchases"]
+    told["product_place"] = mine / (f.n_products - 1)
     told["percentile"] = s.percentile[item]
     told["share_of_group"], told["share_of_product"] = s.group_share[item], s.product_share[item]
     told["product_items"] = float((f.product == mine).sum()) if mine >= 0 else 1.0
@@ -127,17 +141,28 @@ def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, flo
     told["trend_fit"] = 1 - (s.percentile[item] - query.trendiness[row]) ** 2
     told["proximity"] = 0.5
     total = sum(w for _, w, _ in past)
+    told["table_mean"] = float(sum(w / total * tables[j] for j, w, _ in past) @ tables[item])
+    told["lifted"] = 0.7 * told["slow"]
     for place, name in enumerate(DENSE):
+        if a.dense[item, place] < 0:
+            continue
         counts = plain_transitions(it, place)
         sums = counts.sum(axis=1)
         everybody = sums / max(sums.sum(), 1.0)
         value = int(a.dense[item, place])
         chance = (counts[:, value] + 5 * everybody[value]) / (sums + 5)
-        now = sum(w / total * chance[a.dense[j, place]] for j, w, _ in past)
+        now = sum(w / total * chance[a.dense[j, place]] for j, w, _ in past if a.dense[j, place] >= 0)
         told[f"{name}_chance"], told[f"{name}_lift"] = now, now / (everybody[value] + 1e-4)
-        told[f"{name}_chance_after_last"] = chance[a.dense[last, place]]
+        if any(a.dense[j, place] >= 0 for j, _, _ in past):
+            told["lifts"] += math.log(max(told[f"{name}_lift"], 1e-3))
+            told["lifted"] += LIFT_POWERS[place] * math.log(max(told[f"{name}_lift"], 1e-3))
+        if a.dense[last, place] >= 0:
+            told[f"{name}_chance_after_last"] = chance[a.dense[last, place]]
         told[f"{name}_share"] = sum(w / total for j, w, _ in past if a.dense[j, place] == value)
         told[f"{name}_today"] = sum(days == 0 for j, _, days in past if a.dense[j, place] == value)
+    told["product_in_colour"] = told["product_cosine"] * math.sqrt(s.product_share[item]) * (0.3 + told["colour_lift"])
+    told["in_likely_group"] = told["group_chance"] * s.group_share[item]
+    told["groups_bought"] = len({int(a.dense[j, 0]) for j, _, _ in past})
     told["bought_today"] = sum(days == 0 for _, _, days in past)
     told["history"] = len(past)
     told["trendiness"] = query.trendiness[row]
@@ -155,7 +180,9 @@ def plain_transitions(it: Small, place: int) -> np.ndarray:
     counts = np.zeros((size, size))
     for row in it.loop.dynamics.co.rows().tolist():
         for column, weight in it.loop.dynamics.co.row(row).items():
-            counts[it.attributes.dense[row, place], it.attributes.dense[column, place]] += weight
+            one, other = it.attributes.dense[row, place], it.attributes.dense[column, place]
+            if min(one, other) >= 0:
+                counts[one, other] += weight
     return counts
 
 
@@ -163,7 +190,7 @@ def plain_transitions(it: Small, place: int) -> np.ndarray:
 def test_signals_are_those_of_the_transcription(seed: int) -> None:
     it, query = small(seed), asking(some_histories(seed, 12, n=N))
     found = it.described(query)
-    left_out = {"knn_rank", "two_steps", "two_steps_rank", "knn_most", "knn_total"}
+    left_out = {"two_steps", "knn_most", "knn_total"} | {SIGNALS[rank] for _, rank in RANKED}
     checked = 0
     for row in range(query.size):
         for at in range(found.starts[row], found.starts[row + 1], 7):
@@ -201,6 +228,50 @@ def test_what_goes_two_steps_is_summed_over_the_best_neighbours(seed: int) -> No
         ranks = found.signals[part, SIGNALS.index("knn_rank")]
         values = found.signals[part, SIGNALS.index("knn")]
         assert (np.diff(values[np.argsort(ranks, kind="stable")]) <= 0).all()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_places_go_by_the_signal_that_they_are_of(seed: int) -> None:
+    it, query = small(seed), asking(some_histories(seed, 8, n=N))
+    found = it.described(query)
+    for row in range(query.size):
+        rows = found.signals[found.starts[row] : found.starts[row + 1]]
+        for by, rank in RANKED:
+            there = rows[:, by] != 0
+            assert sorted(rows[there, rank].tolist()) == list(range(int(there.sum())))
+            assert (rows[~there, rank] == 999).all()
+            assert (np.diff(rows[there, by][np.argsort(rows[there, rank])]) <= 0).all()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_sold_most_for_its_likely_values_is_a_candidate(seed: int) -> None:
+    it, query = small(seed), asking(some_histories(seed, 10, n=N))
+    few = replace(PRESET, retrieve={**PRESET.retrieve, "lifted": 6, "section": 4})
+    it.lists = LearnedLists(
+        it.loop.features, it.attributes, few, k=10, exclude_other_views=False, history_length=8, co_limit=128
+    )
+    it.lists.rebuild_pairs(it.loop.dynamics.co)
+    it.lists.touch(None, it.loop.dynamics)
+    found = it.described(query)
+    for row in range(query.size):
+        part = slice(found.starts[row], found.starts[row + 1])
+        bought = set(query.history[row][query.history[row] >= 0].tolist())
+        worth = []
+        for item in it.standing.by_popularity.tolist():
+            told = plain_signals(it, query, row, item)
+            section = int(it.attributes.dense[item, 3])
+            total = sum(
+                math.exp(it.standing.slow[one] - it.standing.slow.max())
+                for one in it.standing.by_popularity.tolist()
+                if it.attributes.dense[one, 3] == section
+            )
+            share = math.exp(it.standing.slow[item] - it.standing.slow.max()) / total
+            worth.append((item, told["lifted"], told["section_chance"] * share if section >= 0 else 0.0))
+        for column, source, count in ((1, 1 << SOURCES.index("lifted"), 6), (2, 1 << SOURCES.index("section"), 4)):
+            ranked = sorted((one for one in worth if one[column] != 0.0), key=lambda one: -one[column])
+            best = {one[0] for one in ranked[:count]} - bought
+            marked = set(found.item[part][(found.source[part] & source) > 0].tolist())
+            assert marked - bought == best
 
 
 def test_lists_are_those_of_the_trees_and_explain_themselves() -> None:
