@@ -121,6 +121,7 @@ def grow(tables: Table | Sequence[Table], growth: Growth | None = None, *, witho
         growth.rounds,
         valid_sets=[check],
         callbacks=[lightgbm.early_stopping(growth.patience, verbose=False)],
+        keep_training_booster=True,  # else only the trees up to the best round are left, whatever the least is
     )
     trees = min(max(booster.best_iteration, growth.least_rounds), booster.current_iteration())
     text = booster.model_to_string(num_iteration=trees)

@@ -1,5 +1,6 @@
 """Growing: a forest learns what the examples show; a log becomes a ranker; an evaluation grows one for each day."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,14 @@ def test_trees_ask_what_matters_and_no_signal_that_is_left_out() -> None:
     names = {SIGNALS[place] for place in others.forest.signal[others.forest.signal >= 0]}
     assert not names & {"slow", "knn"}
     assert others.ndcg_held_out < grown.ndcg_held_out
+
+
+def test_growing_does_not_stop_before_the_least_number_of_trees() -> None:
+    grows()
+    few = Growth(rounds=20, least_rounds=1, patience=3, leaves=7, least_rows=5, learning_rate=0.9)
+    stopped = grow(table(100), few).forest.n_trees
+    assert stopped + few.patience < few.rounds  # it stopped by itself
+    assert grow(table(100), replace(few, least_rounds=stopped + 2)).forest.n_trees == stopped + 2
 
 
 def test_growing_is_repeatable() -> None:
