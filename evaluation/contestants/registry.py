@@ -192,13 +192,13 @@ CONTESTANTS: Mapping[str, Entrant] = {
     "mlp": Entrant(_network("mlp"), "MLP of the earlier days' baskets, the history's mean basket", standard=False),
     "neumf": Entrant(_network("neumf"), "NeuMF: both of them under one sum", standard=False),
     "balanced-gmf": Entrant(
-        _balanced_trained("network", 0.1),
+        _balanced_trained("network", 0.05),
         "balanced, and a GMF of the earlier days' customers as the part trained",
         needs_catalogue=True,
         standard=False,
     ),
     "balanced-als": Entrant(
-        _balanced_trained("als", 0.1),
+        _balanced_trained("als", 0.05),
         "balanced, and ALS of the earlier days' customers as the part trained",
         needs_catalogue=True,
         standard=False,
