@@ -83,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     to_ms = None if asked.scored_to is None else parse_moment(asked.scored_to)
     log = read_log(asked.log, asked.columns, to_ms=to_ms)
     score, run = published(log, asked.catalogue, asked.preset, from_ms=from_ms, workers=asked.workers)
+    print(f"published: hit@10 {score.hit_at_k:.5f}, {run}", flush=True)
     plan = Plan(
         log=asked.log,
         columns=asked.columns,

@@ -1,6 +1,6 @@
 """Takes a photo out of an HTTP request: never more bytes than allowed, never longer than allowed, never onto the disk.
 
-A body that says it is too long is refused before a byte of it is read; one that says nothing is counted as it comes.
+A body that says it is too long is never held; one that says nothing is counted as it comes.
 Read next: :mod:`trendloom.similar.photo`, which looks at the bytes.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from email.message import Message
 
 from trendloom.errors import PhotoRefused
@@ -19,6 +20,9 @@ MOST_BYTES = 10_000_000
 #: What a multipart form may need besides the photo.
 _FORM_BYTES = 4096
 _FIELDS = ("photo", "file")
+#: What is too long goes by unheld for so long, and so many bytes: who is still sending does not hear an answer.
+_PASSING_S = 0.5
+_PASSING_BYTES = 100_000_000
 
 
 async def read_body(
@@ -30,12 +34,15 @@ async def read_body(
     """
     most = most_bytes + _FORM_BYTES
     if declared is not None and declared.isascii() and declared.isdigit() and int(declared) > most:
+        await _let_pass(stream)
         raise _too_large(most_bytes)
     held = bytearray()
     try:
         async with asyncio.timeout(within_s):
             async for chunk in stream:
                 if len(held) + len(chunk) > most:
+                    held.clear()
+                    await _let_pass(stream)
                     raise _too_large(most_bytes)
                 held += chunk
     except TimeoutError:
@@ -43,6 +50,17 @@ async def read_body(
             "too_slow", f"The photo did not arrive within {within_s:.0f} s. Action: send it again, or a smaller one."
         ) from None
     return bytes(held)
+
+
+async def _let_pass(stream: AsyncIterator[bytes]) -> None:
+    """Let the rest of a body go by for a moment: who is still sending takes an early answer for a broken line."""
+    passed = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PASSING_S):
+            async for chunk in stream:
+                passed += len(chunk)
+                if passed > _PASSING_BYTES:
+                    return
 
 
 def photo_in(body: bytes, content_type: str) -> bytes:

@@ -30,7 +30,7 @@ __all__ = ["judged", "main"]
 
 Floats = npt.NDArray[np.float64]
 #: Smaller than what ships, as many are grown.
-GROWTH = Growth(rounds=60, least_rounds=60, leaves=15, learning_rate=0.12)
+GROWTH = Growth(rounds=40, least_rounds=40, leaves=15, learning_rate=0.12)
 
 
 def judged(table: Table, score: Floats, k: int = 10) -> float:

@@ -146,6 +146,7 @@ def build(
             "photos_seen_before": report.resumed,
             "type_at_5_full": report.type_at_5_full,
             "type_at_5": report.type_at_5,
+            "learnt_from": list(report.learnt_from),
             "bytes": size,
             "took_s": round(took_s, 1),
         }
@@ -163,7 +164,8 @@ def build(
     if (out / "contact-sheet.jpg").is_file():
         typer.echo(f"some of it on one picture: {out / 'contact-sheet.jpg'}")
     if report.type_at_5 is not None and report.type_at_5_full is not None:
-        typer.echo(f"type@5: {report.type_at_5:.4f} shortened, {report.type_at_5_full:.4f} with the full features")
+        how = f"learnt from {' and '.join(report.learnt_from)} of these photos" if report.learnt_from else "shortened"
+        typer.echo(f"type@5: {report.type_at_5:.4f} {how}, {report.type_at_5_full:.4f} with the full features")
     for item_id, reason in (*report.left_out, *report.passed_over)[:_SHOWN_REASONS]:
         typer.echo(f"photo left out: {item_id}: {reason}", err=True)
     if len(report.left_out) > _SHOWN_REASONS:

@@ -78,6 +78,7 @@ def _said(key: str, value: object) -> str:
         return (
             f"of the 5 nearest {value['type_at_5']:.1%} have the item's product type "
             f"({value['type_at_5_full']:.1%} by the full features)"
+            + (f"; {' and '.join(value['learnt_from'])} were learnt from these" if value.get("learnt_from") else "")
         )
     if key == "categories" and isinstance(value, dict):
         shown = ", ".join(f"{name} {count}" for name, count in list(value.items())[:_SHOWN_CATEGORIES])

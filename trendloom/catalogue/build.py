@@ -20,6 +20,7 @@ from trendloom.catalogue.attributes import embed_attributes
 from trendloom.catalogue.columns import Columns
 from trendloom.catalogue.contact_sheet import draw_contact_sheet
 from trendloom.catalogue.embedding import Embedder, parts_of
+from trendloom.catalogue.facets import FacetProjection
 from trendloom.catalogue.looking import Looked, Progress, isolation_of, look_at_input
 from trendloom.catalogue.neighbours import find_item_extremes
 from trendloom.catalogue.numbering import codes_of, numbers_of
@@ -88,6 +89,8 @@ class BuildReport:
     passed_over: tuple[tuple[str, str], ...] = ()
     #: What the items were made of: "table", or the layout of the photos.
     layout: str = "table"
+    #: Labels that the embedding was learnt from: its type@5 is then that of photos that it knows.
+    learnt_from: tuple[str, ...] = ()
     #: Photos that an earlier build, which did not end, had looked at already.
     resumed: int = 0
 
@@ -170,6 +173,7 @@ def _assemble(
 
     photo_embeddings = np.zeros((0, options.photo_dims), np.float16)
     full = short = None
+    learnt_from: tuple[str, ...] = ()
     if stage is not None and embedder is not None and len(stage.features):
         told = {"type": items.product_types, "colour": items.colours}
         projection = fit_embedding(
@@ -183,6 +187,7 @@ def _assemble(
             mix_colour_weight=options.mix_colour_weight,
             progress=lambda done, total: tell("tune", done, total),
         )
+        learnt_from = projection.learnt_from if isinstance(projection, FacetProjection) else ()
         photo_embeddings = projection.apply(stage.features)
         photographed = photo_row >= 0
         labels, products = types[photographed], product[photographed]
@@ -258,7 +263,8 @@ def _assemble(
             "version": 1,
             "quality": None
             if full is None
-            else {"type_at_5_full": round(full, 4), "type_at_5": round(_some(short), 4)},
+            else {"type_at_5_full": round(full, 4), "type_at_5": round(_some(short), 4)}
+            | ({"learnt_from": list(learnt_from)} if learnt_from else {}),
             "made_with": {name: version(name) for name in ("trendloom", "numpy", "pyarrow", "pillow", "safetensors")},
         },
     )
@@ -273,6 +279,7 @@ def _assemble(
         tuple(looked.duplicates),
         looked.passed_over,
         looked.layout,
+        learnt_from,
     )
 
 

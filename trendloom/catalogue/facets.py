@@ -61,6 +61,11 @@ class FacetProjection:
         rows = [np.sqrt(np.float32(facet.weight)) * facet.apply(parts) for facet in self.facets if facet.weight > 0]
         return _unit(np.concatenate(rows, axis=1)).astype(np.float16)
 
+    @property
+    def learnt_from(self) -> tuple[str, ...]:
+        """The labels that facets were learnt from; principal components learn from none."""
+        return tuple(facet.name for facet in self.facets if len(facet.layers) > 1)
+
     def weighted(self, weights: Mapping[str, float]) -> FacetProjection:
         """Return the projection with other weights for its facets: nothing has to be learnt again.
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -32,12 +34,29 @@ def test_a_body_is_put_together() -> None:
     assert asyncio.run(read_body(chunks(b"abc"), "3")) == b"abc"
 
 
-def test_a_body_that_says_that_it_is_too_long_is_not_read() -> None:
-    async def unread() -> AsyncIterator[bytes]:
-        raise AssertionError("read")
-        yield b""
+@pytest.mark.parametrize("declared", ["1000000", None])
+def test_a_body_that_is_too_long_goes_by_unheld_and_not_for_ever(declared: str | None) -> None:
+    passed = 0
 
-    assert refused(unread(), "1000000") == "too_many_bytes"
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal passed
+        while True:
+            passed += 10_000_000
+            yield bytes(10_000_000)
+
+    tracemalloc.start()
+    try:
+        assert refused(endless(), declared) == "too_many_bytes"
+        assert tracemalloc.get_traced_memory()[1] < 35_000_000
+    finally:
+        tracemalloc.stop()
+    assert passed <= 130_000_000
+
+
+def test_a_body_that_is_too_long_and_does_not_come_is_refused_at_once() -> None:
+    began_s = time.monotonic()
+    assert refused(never(), "1000000") == "too_many_bytes"
+    assert time.monotonic() - began_s < 1.0
 
 
 def test_a_body_that_says_nothing_or_lies_is_counted() -> None:

@@ -39,8 +39,8 @@ _MOST_WEIGHED = 200
 #: So many of the most popular items are weighed by the lifts of their attributes.
 _MOST_SOLD = 12_000
 #: So many trees are asked of all candidates, and the rest of so many that are then the best.
-_FIRST_TREES = 40
-_WALKED = 100
+_FIRST_TREES = 30
+_WALKED = 50
 _SECTION = DENSE.index("section")
 _BARS_NOTHING = np.zeros(0, np.bool_)
 _NOTHING: Ints = np.empty(0, np.int64)

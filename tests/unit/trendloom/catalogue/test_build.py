@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.trendloom.catalogue.wardrobe import COLUMNS, TYPES, SeededEmbedder, Wardrobe, draw
 from trendloom.catalogue.build import BuildOptions, build_catalogue
+from trendloom.catalogue.changing import remove_items
 from trendloom.catalogue.columns import Columns, map_columns
 from trendloom.catalogue.directory import load_catalogue
 from trendloom.catalogue.garment import GENDERS
@@ -131,6 +132,18 @@ def test_stores_of_the_table_stand(wardrobe: Wardrobe, tmp_path: Path) -> None:
     catalogue = load_catalogue(tmp_path / "out")
     assert catalogue.store_ids == ("ladies", "men")
     assert catalogue.store[:8].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
+def test_section_and_pattern_are_kept_where_the_table_says_them(wardrobe: Wardrobe, tmp_path: Path) -> None:
+    options = BuildOptions(neighbours=3, lowest=2)
+    build_catalogue(wardrobe.table, tmp_path / "plain", COLUMNS, options)
+    assert (load_catalogue(tmp_path / "plain").sections, load_catalogue(tmp_path / "plain").patterns) == ((), ())
+    build_catalogue(wardrobe.table, tmp_path / "out", map_columns(COLUMNS, {"section": "for"}), options)
+    catalogue = load_catalogue(tmp_path / "out")
+    assert catalogue.sections[:8] == ["ladies"] * 4 + ["men"] * 4
+    assert catalogue.patterns == ()
+    remove_items(tmp_path / "out", catalogue.item_ids[:2])
+    assert load_catalogue(tmp_path / "out").sections[:3] == ["ladies", "ladies", "men"]
 
 
 def test_chosen_items_are_balanced(wardrobe: Wardrobe, tmp_path: Path) -> None:

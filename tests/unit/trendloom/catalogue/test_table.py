@@ -45,6 +45,7 @@ def test_every_kind_of_file_says_the_same(tmp_path: Path, name: str) -> None:
     assert items.texts == ["long, red Dress", 'a "hat"\nof felt Hat']
     assert items.stores == ["north", ""]
     assert items.titles == ["", ""]
+    assert items.sections == items.patterns == []  # no column was named
 
 
 def test_numbers_of_a_parquet_file_become_text(tmp_path: Path) -> None:
@@ -80,6 +81,7 @@ def test_the_preset_of_hm_reads_what_its_table_has(tmp_path: Path) -> None:
     assert (items.categories, items.transition_groups) == (["Vest top"], ["1676"])
     assert [GENDERS[code] for code in items.gender] == ["women"]
     assert items.texts == ["Strap top x"]
+    assert (items.sections, items.patterns) == (["Womens Everyday Basics"], ["x"])
 
 
 @pytest.mark.parametrize(
