@@ -165,7 +165,8 @@ async def _read(
         **aiokafka_options(kafka),
         group_id=None,
         enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        # not by a seek: aiokafka lets the answer of a reset that is under way overrule it
+        auto_offset_reset="earliest" if from_beginning else "latest",
         check_crcs=False,
         fetch_max_wait_ms=_POLL_MS,
         fetch_max_bytes=64 << 20,
@@ -177,7 +178,6 @@ async def _read(
         if {place.topic for place in places} != {recommendations, dead_letters}:
             pipe.send(f"there are no topics {recommendations!r} and {dead_letters!r}")
             return
-        await (consumer.seek_to_beginning(*places) if from_beginning else consumer.seek_to_end(*places))
         for place in places:
             await consumer.position(place)  # settled before the first purchase is sent
         pipe.send(Progress(time.time() * 1000.0, 0, 0))
