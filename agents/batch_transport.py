@@ -38,6 +38,10 @@ __all__ = ["Batch", "BatchConsumer", "BatchSchema", "BatchTransport", "StartOffs
 StartOffset = Callable[[TP, int | None, int], Awaitable[int]]
 
 
+#: A partition lags if the log holds more of it than so many records beyond what was read. A stream that flows always
+#: holds some; whoever waited for those would hand on one partition at a time, in small batches.
+_LAGS = 500
+
 #: How long a partition that is known to lag may keep the others waiting for its next fetch.
 _PATIENCE_S = 0.25
 
@@ -224,7 +228,7 @@ class BatchConsumer(stock.Consumer):
     async def _fetch(self) -> None:
         """Fetch for every partition of which nothing waits; wait long only while nothing waits at all.
 
-        A partition that is known to hold more keeps the others waiting for a while, or it would fall behind.
+        A partition that is known to hold much more keeps the others waiting for a while, or it would fall behind.
         """
         while not self.should_stop:
             if not self.flow_active:
@@ -290,7 +294,7 @@ class BatchConsumer(stock.Consumer):
         return self.flow_active and not self._seeking.locked() and not self._draining
 
     def _behind(self, tp: TP) -> bool:
-        """Return whether the partition holds more than was read; one that was never fetched may.
+        """Return whether the partition holds far more than was read; one that was never fetched may.
 
         It is not waited for twice: what a log ends with may be no record that is handed on (a transaction's marker).
         """
@@ -299,7 +303,7 @@ class BatchConsumer(stock.Consumer):
         end: int | None = self.highwater(tp)  # Faust promises a number, aiokafka gives None before the first fetch
         if known in self._in_vain and self._in_vain[known] == end:
             return False
-        return read is None or end is None or int(end) > read
+        return read is None or end is None or int(end) > read + _LAGS
 
     def _by_age(self) -> list[TP]:
         """Return the partitions of which something waits, that with the oldest record first: none runs ahead."""

@@ -27,7 +27,9 @@ SHARES, QUICK_SHARES = (0.25, 0.5, 0.75), (0.5,)
 SLOW_PER_S = 1_000.0
 #: Half the drain rate is offered once more with so many times the items.
 LARGER = 100
-_WARM_UP_S = 5.0
+#: Before, half the drain rate is offered for so long: the broker compiles what it does often, and takes twice the CPU
+#: until then.
+_WARM_UP_SHARE, _WARM_UP_S = 0.5, 20.0
 _READY_S = 300.0
 _NOBODY = np.empty(0, np.int64)
 
@@ -50,10 +52,11 @@ def measure(stage: Stage, rates: Mapping[str, float], asked: argparse.Namespace)
     shares = QUICK_SHARES if asked.quick else SHARES
     for preset, drain_per_s in rates.items():
         offered = {"1000/s": SLOW_PER_S, **{f"{share:.0%}": share * drain_per_s for share in shares}}
-        steps = _one(stage, preset, offered, asked.items, asked)
+        warm_up_per_s = _WARM_UP_SHARE * drain_per_s
+        steps = _one(stage, preset, offered, asked.items, asked, warm_up_per_s)
         if not asked.quick and asked.items * LARGER <= asked.most_items:
             larger = {f"50%, {LARGER} times the items": 0.5 * drain_per_s}
-            steps |= _one(stage, preset, larger, asked.items * LARGER, asked)
+            steps |= _one(stage, preset, larger, asked.items * LARGER, asked, warm_up_per_s)
         found["presets"][preset] = steps
         for name, step in steps.items():
             print(f"{preset:9} {name:>7}: {step.get('freshness_ms', step)}", flush=True)
@@ -61,7 +64,12 @@ def measure(stage: Stage, rates: Mapping[str, float], asked: argparse.Namespace)
 
 
 def _one(
-    stage: Stage, preset: str, offered: Mapping[str, float], items: int, asked: argparse.Namespace
+    stage: Stage,
+    preset: str,
+    offered: Mapping[str, float],
+    items: int,
+    asked: argparse.Namespace,
+    warm_up_per_s: float,
 ) -> dict[str, Any]:
     """Return the report of each offered rate, by name; the first is offered before, too: clients warm up, like us."""
     settings = stage.settings(
@@ -84,7 +92,7 @@ def _one(
 
     try:
         workers.wait_until_ready(_READY_S)
-        load([next(iter(offered.values()))], _WARM_UP_S)
+        load([warm_up_per_s], _WARM_UP_S)
         done = load([next(iter(offered.values())), *offered.values()], asked.seconds)
     finally:
         workers.drain()

@@ -135,14 +135,15 @@ def test_what_waits_of_several_partitions_is_handed_on_together() -> None:
     with_consumer(check)
 
 
-def test_nothing_is_handed_on_beside_a_partition_that_holds_more_and_older() -> None:
+@pytest.mark.parametrize(("more", "together"), [(501, False), (500, True)])
+def test_nothing_is_handed_on_beside_a_partition_that_holds_far_more_and_older(more: int, *, together: bool) -> None:
     async def check(consumer: Offline, _: Any) -> None:
-        consumer.ends = {A: 2, B: 100}
+        consumer.ends = {A: 2, B: 9 + more}
         consumer.fetched(A, 0, 1, at_ms=NOW_MS + 50)
         consumer.fetched(B, 7, 8, at_ms=NOW_MS)
         await consumer._hand_on()
-        assert [batch.tp for batch in consumer.handed] == [B]
-        assert list(consumer._waiting) == [A]
+        assert [batch.tp for batch in consumer.handed] == ([B, A] if together else [B])
+        assert list(consumer._waiting) == ([] if together else [A])
 
     with_consumer(check)
 
@@ -195,30 +196,32 @@ def test_what_a_rebalance_may_have_dropped_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("behind", [True, False])
-def test_nobody_waits_for_a_partition_that_holds_no_more(behind: bool) -> None:
+def test_nobody_waits_for_a_partition_that_holds_little_more(behind: bool) -> None:
     """What waits is handed on at once; only a partition that lags is waited for, and in vain only once."""
 
     async def check(consumer: Offline, _: Any) -> None:
         consumer.fetched(A, 0)
-        consumer._read_offset[B] = 60 if behind else 100
+        consumer.ends[B] = 1_000
+        consumer._read_offset[B] = 60 if behind else 950
         await consumer._fetch()
         asked = consumer._thread.asked
         assert asked == ([{B}] if behind else [])
         await consumer._fetch()
         assert len(asked) == behind
-        consumer.ends[B] = 101
+        consumer.ends[B] = 1_600
         await consumer._fetch()
         assert len(asked) == behind + 1
 
     with_consumer(check)
 
 
-def test_a_partition_is_behind_until_it_was_read_to_its_end() -> None:
+def test_a_partition_is_behind_until_it_was_read_nearly_to_its_end() -> None:
     async def check(consumer: Offline, _: Any) -> None:
         assert consumer._behind(A)  # never read
-        consumer._read_offset[A] = 99
+        consumer.ends[A] = 1_000
+        consumer._read_offset[A] = 499
         assert consumer._behind(A)
-        consumer._read_offset[A] = 100
+        consumer._read_offset[A] = 500
         assert not consumer._behind(A)
         consumer.ends[A] = None  # never fetched
         assert consumer._behind(A)
