@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -224,18 +223,9 @@ class LoadSender:
                 if not waiting:
                     filled.clear()
                 batch.close()
-                future = await producer.send_batch(batch, self._topic, partition=partition)
-                future.add_done_callback(partial(self._settled, count))
+                await (await producer.send_batch(batch, self._topic, partition=partition))
+                self.acknowledged += count
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - kept whole, and raised from the next send or flush
-            self._fault = error
-
-    def _settled(self, count: int, future: asyncio.Future[Any]) -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        if error is None:
-            self.acknowledged += count
-        else:
             self._fault = error
