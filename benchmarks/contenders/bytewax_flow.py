@@ -24,7 +24,7 @@ from confluent_kafka import Producer  # type: ignore[import-not-found,unused-ign
 
 from benchmarks.contenders.workshop import Lists, Record, Workshop, given_settings, knobs
 
-KNOBS = {"batch": 2000.0, "linger_ms": 0.0}
+KNOBS = {"batch": 4000.0, "linger_ms": 0.0}
 
 
 class DeadLetterSends:

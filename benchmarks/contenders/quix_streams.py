@@ -19,7 +19,7 @@ from quixstreams.sinks import BatchingSink, SinkBatch  # type: ignore[import-not
 from benchmarks.contenders.workshop import Lists, Record, Taken, Workshop, given_settings, knobs
 from launch.assembly import topic_names
 
-KNOBS = {"commit_every": 20_000.0, "commit_interval_s": 1.0, "step": 2000.0, "linger_ms": 5.0}
+KNOBS = {"commit_every": 20_000.0, "commit_interval_s": 1.0, "step": 2000.0, "linger_ms": 20.0}
 
 
 class ConfluentSends:

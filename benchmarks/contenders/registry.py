@@ -45,7 +45,7 @@ CONTENDERS: dict[str, Contender] = {
                 *({"commit_every": size} for size in (500.0, 2000.0, 5000.0, 20_000.0)),
                 *({"commit_interval_s": longest} for longest in (0.25, 5.0)),
                 {"step": 500.0},
-                {"linger_ms": 20.0},
+                {"linger_ms": 5.0},
             ),
         ),
         Contender(
@@ -62,7 +62,7 @@ CONTENDERS: dict[str, Contender] = {
             ("benchmarks.contenders.stock_faust",),
             sweep=(
                 *({"take": size} for size in (100.0, 500.0, 1000.0, 2000.0)),
-                {"within_s": 0.2},
+                {"within_s": 0.05},
                 {"linger_s": 0.0},
                 {"linger_s": 0.02},
                 {"poll_records": 5000.0},

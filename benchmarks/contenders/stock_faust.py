@@ -19,7 +19,7 @@ import faust
 from benchmarks.contenders.workshop import Record, Workshop, given_settings, knobs
 from launch.assembly import topic_names
 
-KNOBS = {"take": 2000.0, "within_s": 0.05, "linger_s": 0.005, "poll_records": 500.0}
+KNOBS = {"take": 2000.0, "within_s": 0.2, "linger_s": 0.005, "poll_records": 500.0}
 
 
 class TopicSends:
