@@ -51,7 +51,7 @@ def prepare(
     if past is not None:
         earlier = _numbered(past, kept, coded, number_of)
         ground = replace(ground, past=earlier)
-    return _numbered(log, first, names, number_of), ground
+    return _numbered(log, first, names, number_of), replace(ground, days_only=log.dates_only > 0)
 
 
 def cut_before(purchases: Purchases, day_ms: int) -> Purchases:

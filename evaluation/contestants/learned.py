@@ -13,7 +13,7 @@ import numpy.typing as npt
 from evaluation.contestant import DAY_MS, Ground, Purchases
 from evaluation.contestants.choosing import best_of_pairs
 from evaluation.ranking.growing import LEAST_EXAMPLES, Grown, Growth
-from evaluation.ranking.rehearsal import Rehearsal
+from evaluation.ranking.rehearsal import Rehearsal, orders_of
 from trendloom.relevance.learned.forest import Forest
 from trendloom.relevance.learned.signals import STARTS
 
@@ -25,7 +25,8 @@ Ints = npt.NDArray[np.int64]
 class Learned:
     """Lists by trees; with a ``forest`` that one is used, and none is grown.
 
-    ``without`` names signals that no tree may ask. Raises InputError on a ground without a catalogue.
+    ``without`` names signals that no tree may ask; days go by in so many ``orders`` (None: see
+    :func:`~evaluation.ranking.rehearsal.orders_of`). Raises InputError on a ground without a catalogue.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Learned:
         forest: Forest | None = None,
         growth: Growth | None = None,
         without: tuple[str, ...] = (),
+        orders: int | None = None,
     ) -> None:
         self.name = name
         self._customers = ground.customers
@@ -43,7 +45,8 @@ class Learned:
         self._given = forest is not None
         self._growth = growth
         self._without = without
-        self.rehearsal = Rehearsal(ground, ground.generator(name))
+        wanted = orders_of(ground) if orders is None else orders
+        self.rehearsal = Rehearsal(ground, ground.generator(name), orders=1 if self._given else wanted)
         self._day: int | None = None
         self._learnt_day: int | None = None
         #: what was grown, the latest last

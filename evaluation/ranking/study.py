@@ -133,7 +133,8 @@ def _study(arguments: argparse.Namespace) -> dict[str, Any]:
             purchases = cut_before(purchases, to_ms)
         questions = ask(purchases, from_ms=from_ms)
         growth = Growth(rounds=arguments.rounds)
-        learned = Observed(ground, growth=growth) if arguments.sources else Learned("learned", ground, growth=growth)
+        more: dict[str, Any] = {"growth": growth, "orders": arguments.orders}
+        learned = Observed(ground, **more) if arguments.sources else Learned("learned", ground, **more)
         began_s = time.perf_counter()
 
         def progress(done: int, seed: int = seed, total: int = len(purchases)) -> None:
@@ -168,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", dest="scored_to", help="first day not read any more (UTC)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds of times of day and ties")
     parser.add_argument("--rounds", type=int, default=Growth.rounds, help="trees at most")
+    parser.add_argument("--orders", type=int, help="orders in which each day goes by (default: as train ranker has it)")
     parser.add_argument("--beside", nargs="*", default=BESIDE, help="models to stand beside it")
     parser.add_argument("--sources", action="store_true", help="say what each source of candidates finds")
     _study(parser.parse_args(arguments))

@@ -29,6 +29,12 @@ def ranker(
     ] = 300,
     leaves: Annotated[int, typer.Option(min=2, max=255, help="Leaves of a tree.")] = 24,
     learning_rate: Annotated[float, typer.Option(min=0.001, max=1.0, help="What each tree adds.")] = 0.06,
+    orders: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Orders in which each day goes by. Default: 4 if the log names days and no times, else 1."
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads that grow trees.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of times of day, of what is left out, and of growing.")] = 1,
 ) -> None:
@@ -65,7 +71,7 @@ def ranker(
             told = done * 10 // max(len(purchases), 1)
             typer.echo(f"{done:,} of {len(purchases):,} purchases", err=True)
 
-    grown = train(purchases, ground, growth, seed=seed, progress=progress)
+    grown = train(purchases, ground, growth, seed=seed, orders=orders, progress=progress)
     write_ranker(out, RankerFile(grown.forest, provenance_of(grown, purchase_log, purchases, shop.fingerprint)))
     typer.echo(
         f"{out}: {grown.forest.n_trees} trees from {grown.examples:,} examples ({grown.rows:,} candidates); "
