@@ -170,8 +170,8 @@ class Ground:
     So whoever breaks ties by item number breaks them at random. ``features`` knows the items of ``catalogue`` by
     number (of a log without one, nothing); ``item_ids`` and ``customer_ids`` name the numbers. ``past`` holds
     purchases from before the first scored day that come from another log. ``rules`` are those of a worker's state.
-    ``seed`` is for generators of a contestant's own: ``ground.generator("my name")``. ``days_only``: the log names days,
-    and the times within them were drawn.
+    ``seed`` is for generators of a contestant's own: ``ground.generator("my name")``. ``days_only`` says that the log
+    names days, and that times within them were drawn.
     """
 
     n_items: int

@@ -128,16 +128,18 @@ class Asked(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room to work in, made once; a slot array says where an item (product) of the present purchase is noted.
+    """Room to work in, made once; slots and places say where an item or product of the present purchase is noted.
 
-    Between two purchases ``wanted``, ``co`` and ``repurchase`` are 0 and ``cosine`` is NaN.
+    Between two purchases ``product_place``, ``wanted``, ``co`` and ``repurchase`` are 0 and ``cosine`` is NaN.
     """
 
-    product_slot: Ints  # (products,)
-    stamp: Ints  # (2,) of the present purchase; the other is written only
+    product_place: Int32s  # (products,) where the present purchase has noted it (steps.FIRST and more), 0: not
+    products: Int32s  # (R',) products noted
+    evident: Int32s  # (R,) items with co-purchase evidence
+    stamp: Ints  # (1,) of the present purchase
     item: Int32s  # (R,) items noted
     wanted: Bytes  # (R,) 1 candidate, 0 only noted, -1 must not be listed
-    co: Floats  # (N,) co-purchase evidence of items; negative once it was looked at
+    co: Floats  # (N,) co-purchase evidence of items
     cosine: Floats  # (R,) NaN where not known yet
     repurchase: Floats  # (R,)
     value: Floats  # (R,)

@@ -14,12 +14,10 @@ import numpy as np
 
 from trendloom.relevance.compiled.steps import (
     BUCKETS,
-    PLACE,
-    SHIFT,
+    add_noted,
+    ask_for_row,
     best_insert,
-    distinct,
     dot,
-    forget,
     gather,
     haversine_km,
     in_history,
@@ -67,7 +65,8 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
     q_stores, q_trendiness = q.stores, q.trendiness
     noted, wanted, co, cosine, repurchase = s.item, s.wanted, s.co, s.cosine, s.repurchase
     value, high_of, parts, order = s.value, s.high, s.parts, s.order
-    product_slot, product_co, product_recency = s.product_slot, s.product_co, s.product_recency
+    product_place, product_co, product_recency = s.product_place, s.product_co, s.product_recency
+    products, evident = s.products, s.evident
     chances, near = s.chances, s.near
     extremes, fit_exponent = w.extremes, w.fit_exponent
     size, n_products = cards.shape[0], variant_starts.shape[0] - 1
@@ -77,8 +76,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
     recency = np.empty(width)
     best_score, best_item, best_place = np.empty(k), np.empty(k, np.int64), np.empty(k, np.int64)
     best_groups = np.empty(max(w.groups, 1), np.int64)
-    votes = np.zeros(5, np.int64)
-    slots, pr_slots = np.empty(width, np.int64), np.empty(width, np.int64)  # rows of co-purchases, -1: none
+    votes, agreement = np.zeros(5, np.int64), np.zeros(5)
     counts = np.empty(BUCKETS, np.int64)
     greatest = np.empty(k)
     weights, places = w.weights, w.places
@@ -88,7 +86,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
     for b in range(q_item.shape[0]):
         s.stamp[0] += 1
         stamp = s.stamp[0]
-        n = n_seen = 0
+        n = n_seen = n_evident = 0
         at_ms = q_at_ms[b]
         bought = q_item[b] if 0 <= q_item[b] < size else -1
 
@@ -117,32 +115,36 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
         view = cards[bought].view_group if w.exclude_other_views and bought >= 0 else -1
 
         # evidence: items and products bought together with those of the history
-        if with_evidence:
-            fetched = 0  # all rows are asked for before the first is used: so they come from memory together
+        for j in range(width if with_evidence else 0):
+            item = q_history[b, j]
+            slot = co_slot[item] if recency[j] > 0.0 and 0 <= item < co_slot.shape[0] else -1
+            if slot >= 0:
+                n_evident = gather(
+                    co, co_columns[slot], co_counts[slot], co_length[slot], 0.5 * recency[j], size, evident, n_evident
+                )
+
+        # the rows of the next purchase: they come from memory meanwhile
+        if b + 1 < q_item.shape[0] and (with_evidence or with_products):
             for j in range(width):
-                item = q_history[b, j]
-                slots[j] = co_slot[item] if recency[j] > 0.0 and 0 <= item < co_slot.shape[0] else -1
-                if slots[j] >= 0:
-                    fetched += co_columns[slots[j], 0] + co_counts[slots[j], 0]
-            s.stamp[1] = fetched
-            for j in range(width):
-                if slots[j] >= 0:
-                    gather(co, co_columns[slots[j]], co_counts[slots[j]], co_length[slots[j]], 0.5 * recency[j], size)
+                item = q_history[b + 1, j]
+                if with_evidence:
+                    ask_for_row(item, co_slot, co_columns, co_counts, co_length)
+                if with_products and 0 <= item < size:
+                    ask_for_row(cards[item].product, pr_slot, pr_columns, pr_counts, pr_length)
 
         # candidates
         if w.co_purchase > 0:
+            for m in range(n_evident):
+                high_of[m] = value[m] = co[evident[m]] / damping[evident[m]]
+            least = kth_greatest(value, n_evident, w.co_purchase, counts)
             met = 0
-            for j in range(width):
-                if slots[j] >= 0:
-                    met = distinct(co, co_columns[slots[j]], co_length[slots[j]], size, order, met)
+            for m in range(n_evident):
+                order[met] = evident[m]
+                met += high_of[m] >= least
             for m in range(met):
-                high_of[m] = value[m] = -co[order[m]] / damping[order[m]]
-            least = kth_greatest(value, met, w.co_purchase, counts)
-            for m in range(met):
-                if high_of[m] >= least:
-                    place, n = note(order[m], n, stamp, cards, noted)
-                    if wanted[place] == 0:
-                        wanted[place] = 1
+                place, n = note(order[m], n, stamp, cards, noted)
+                if wanted[place] == 0:
+                    wanted[place] = 1
         last_cosine = 1.0
         if bought >= 0:
             for m in range(neighbours.shape[1]):
@@ -212,6 +214,9 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
             for code in (1, 2, 4):
                 if votes[code] > 0 and (gender == 0 or votes[code] > votes[gender]):
                     gender = code
+            for theirs in range(5):
+                agrees = 1.0 if theirs in (gender, UNISEX) else 0.0
+                agreement[theirs] = (NEUTRAL if gender == 0 or theirs == 0 else agrees) * weights[GENDER]
         if places[PROXIMITY] >= 0 and n_stores > 0:
             latitude = longitude = 0.0
             count = 0
@@ -280,35 +285,27 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
         for j in range(width):
             if known[j] >= 0 and recency[j] > 0.0 and cards[known[j]].product >= 0:
                 place, n_seen = note_product(
-                    cards[known[j]].product, n_seen, stamp, product_slot, product_co, product_recency
+                    cards[known[j]].product, n_seen, product_place, products, product_co, product_recency
                 )
                 product_recency[place] += recency[j]
         if with_products:
             for m in range(n_order):  # only what is said of a candidate's product will be asked for
                 product = cards[noted[order[m]]].product
                 if product >= 0:
-                    place, n_seen = note_product(product, n_seen, stamp, product_slot, product_co, product_recency)
-            fetched = 0
+                    place, n_seen = note_product(product, n_seen, product_place, products, product_co, product_recency)
             for j in range(width):
                 product = cards[known[j]].product if known[j] >= 0 and recency[j] > 0.0 else -1
-                pr_slots[j] = pr_slot[product] if 0 <= product < pr_slot.shape[0] else -1
-                if pr_slots[j] >= 0:
-                    fetched += pr_columns[pr_slots[j], 0] + pr_counts[pr_slots[j], 0]
-            s.stamp[1] = fetched
-            nowhere = product_co.shape[0] - 1
-            for j in range(width):
-                slot, half = pr_slots[j], 0.5 * recency[j]
+                slot, half = pr_slot[product] if 0 <= product < pr_slot.shape[0] else -1, 0.5 * recency[j]
                 if slot < 0:
                     continue
-                for c in range(pr_length[slot]):
-                    column = pr_columns[slot, c]
-                    if 0 <= column < n_products:
-                        if extremes:  # popular items are still to come, of whatever product
+                if extremes:  # popular items are still to come, of whatever product
+                    for c in range(pr_length[slot]):
+                        column = pr_columns[slot, c]
+                        if 0 <= column < n_products:
                             place, n_seen = note_product(
-                                column, n_seen, stamp, product_slot, product_co, product_recency
+                                column, n_seen, product_place, products, product_co, product_recency
                             )
-                        found = product_slot[column]
-                        product_co[found & PLACE if found >> SHIFT == stamp else nowhere] += half * pr_counts[slot, c]
+                add_noted(product_co, product_place, pr_columns[slot], pr_counts[slot], pr_length[slot], half)
 
         others = 0.0
         for part in (CATEGORY, GENDER, PROXIMITY):
@@ -352,23 +349,17 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                     wanted[place] = -1
                     continue
                 product = cards[item].product
-                seen = -1
+                seen = 0  # where nothing is said of a product
                 if product >= 0:
-                    found = product_slot[product]
-                    if found >> SHIFT == stamp:
-                        seen = found & PLACE
+                    seen = product_place[product]
                 low_score = 0.0
                 if places[CO_PURCHASE] >= 0:
-                    worth = 0.0
-                    if co[item] != 0.0:
-                        worth = abs(co[item]) / damping[item] * weights[CO_PURCHASE]
+                    worth = co[item] / damping[item] * weights[CO_PURCHASE]
                     parts[row, CO_PURCHASE] = worth
                     low_score += worth
                 if places[PRODUCT_CO_PURCHASE] >= 0:
-                    worth = 0.0
-                    if seen >= 0 and product_co[seen] > 0.0:
-                        worth = product_co[seen] / product_damping[product] * cards[item].product_share
-                        worth *= weights[PRODUCT_CO_PURCHASE]
+                    worth = product_co[seen] / product_damping[max(product, 0)] * cards[item].product_share
+                    worth *= weights[PRODUCT_CO_PURCHASE]
                     parts[row, PRODUCT_CO_PURCHASE] = worth
                     low_score += worth
                 if places[TRANSITION] >= 0:
@@ -378,10 +369,8 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                     parts[row, TRANSITION] = worth
                     low_score += worth
                 if places[VARIANTS] >= 0:
-                    worth = 0.0
-                    if seen >= 0:
-                        by_share = 1.0 - w.variant_share + w.variant_share * cards[item].product_share
-                        worth = product_recency[seen] * by_share * weights[VARIANTS]
+                    by_share = 1.0 - w.variant_share + w.variant_share * cards[item].product_share
+                    worth = product_recency[seen] * by_share * weights[VARIANTS]
                     parts[row, VARIANTS] = worth
                     low_score += worth
                 if places[POPULARITY] >= 0:
@@ -402,8 +391,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                     low_score += worth
                 if places[GENDER] >= 0:
                     theirs = cards[item].gender
-                    agrees = 1.0 if theirs in (gender, UNISEX) else 0.0
-                    worth = (NEUTRAL if gender == 0 or theirs == 0 else agrees) * weights[GENDER]
+                    worth = agreement[theirs]
                     parts[row, GENDER] = worth
                     low_score += worth
                 if places[PROXIMITY] >= 0:
@@ -462,6 +450,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
             wanted[place] = 0
             repurchase[place] = 0.0
             cosine[place] = np.nan
-        for j in range(width if with_evidence else 0):
-            if slots[j] >= 0:
-                forget(co, co_columns[slots[j]], co_length[slots[j]], size)
+        for m in range(n_evident):
+            co[evident[m]] = 0.0
+        for m in range(n_seen):
+            product_place[products[m]] = 0

@@ -16,6 +16,7 @@ from trendloom.relevance.co_purchase import damping
 from trendloom.relevance.compiled.arrays import CARD, Asked, Items, Live, Scratch, Weighing, tables_of
 from trendloom.relevance.compiled.kernel import rank
 from trendloom.relevance.compiled.snapshot import best_of_groups, write_standing
+from trendloom.relevance.compiled.steps import FIRST
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
 from trendloom.relevance.presets import PART_NAMES, Preset
 from trendloom.relevance.query import Query
@@ -62,7 +63,7 @@ class Ranker:
         self._standing: Standing | None = None
         self._fresh_at = 0.0
         self._product_purchases: npt.NDArray[np.float64] = np.zeros(features.n_products)
-        self._product_damping = np.full(features.n_products, preset.product_shrinkage**preset.damping)
+        self._product_damping = np.full(max(features.n_products, 1), preset.product_shrinkage**preset.damping)
         self._in_group = (np.zeros(features.n_groups + 1, np.int64), np.empty(0, np.int64))
         self._popular_items: Ints = np.empty(0, np.int64)  # by total, ascending
         self._popular_total: npt.NDArray[np.float64] = np.empty(0)
@@ -98,10 +99,12 @@ class Ranker:
         w, length = self._weighing, self._history_length
         sources = features.neighbours.shape[1] + w.trending + w.groups * w.in_group + self._popular
         room = min(features.size, length * (1 + co_limit + w.variants) + sources) + 1
-        products = length * (1 + co_limit) + room + 1
+        products = length * (1 + co_limit) + room + 1 + FIRST
         return Scratch(
-            product_slot=np.zeros(max(features.n_products, 1), np.int64),
-            stamp=np.zeros(2, np.int64),
+            product_place=np.zeros(max(features.n_products, 1), np.int32),
+            products=np.zeros(products, np.int32),
+            evident=np.zeros(length * (1 + co_limit) + 1, np.int32),
+            stamp=np.zeros(1, np.int64),
             item=np.zeros(room, np.int32),
             wanted=np.zeros(room, np.int8),
             co=np.zeros(features.size),

@@ -11,15 +11,18 @@ import math
 import numba
 import numpy as np
 
+from trendloom.relevance.compiled.prefetching import prefetch
+
 __all__ = [
     "BUCKETS",
     "DROPPED_BITS",
+    "FIRST",
     "PLACE",
     "SHIFT",
+    "add_noted",
+    "ask_for_row",
     "best_insert",
-    "distinct",
     "dot",
-    "forget",
     "gather",
     "haversine_km",
     "in_history",
@@ -45,6 +48,12 @@ SHIFT = 24
 BUCKETS = 512
 DROPPED_BITS = 48
 PLACE = (1 << SHIFT) - 1
+#: A product that is not noted has place 0, of which nothing is ever said; what nobody asks for goes to one of so many
+#: places after it, and noted products have those from FIRST on.
+_UNREAD = 16
+FIRST = 1 + _UNREAD
+#: Numbers of four bytes in a cache line.
+_LINE = 16
 
 
 @jit
@@ -59,49 +68,55 @@ def note(item, n, stamp, cards, noted):
 
 
 @jit
-def gather(evidence, columns, counts, length, weight, size):
-    """Add the weighted counts of one row to the evidence (N,) of its columns."""
-    for c in range(length):
-        column = np.uintp(columns[np.uintp(c)])
-        if column < size:
-            evidence[column] += weight * counts[np.uintp(c)]
+def ask_for_row(row, slots, columns, counts, length):
+    """Ask for one row of counts, a cache line after the other, without waiting for it."""
+    slot = slots[row] if 0 <= row < slots.shape[0] else -1
+    if slot >= 0:
+        for place in range(0, length[slot], _LINE):
+            prefetch(columns, slot, place)
+            prefetch(counts, slot, place)
 
 
 @jit
-def distinct(evidence, columns, length, size, items, n):
-    """Append a row's columns that were not looked at yet behind the first n items; return how many there are then.
+def gather(evidence, columns, counts, length, weight, size, items, n):
+    """Add a row's weighted counts to the evidence (N,) of its columns; return how many items have some now.
 
-    Evidence that was looked at is negative; there is no branch that is hard to foresee.
+    What had none is appended behind the first n items; there is no branch that is hard to foresee.
     """
     for c in range(length):
         column = np.uintp(columns[np.uintp(c)])
         if column < size:
             found = evidence[column]
             items[np.uintp(n)] = column
-            evidence[column] = -abs(found)
-            n += found > 0.0
+            n += found == 0.0
+            evidence[column] = found + weight * counts[np.uintp(c)]
     return n
 
 
 @jit
-def forget(evidence, columns, length, size):
-    """Take the evidence of a row's columns back to 0."""
+def add_noted(co, place_of, columns, counts, length, weight):
+    """Add a row's weighted counts to the products that are noted; those of the others go where nobody reads."""
+    size = place_of.shape[0]
     for c in range(length):
         column = np.uintp(columns[np.uintp(c)])
         if column < size:
-            evidence[column] = 0.0
+            place = np.uintp(place_of[column])
+            unread = np.uintp(1) + np.uintp(c) % np.uintp(_UNREAD)  # were it one place, sums would wait for each other
+            co[place if place > 0 else unread] += weight * counts[np.uintp(c)]
 
 
 @jit
-def note_product(product, n, stamp, slots, co, recency):
-    """Return the place of a product, noting it first if it is new, and how many are noted."""
-    found = slots[product]
-    if found >> SHIFT == stamp:
-        return found & PLACE, n
-    slots[product] = (stamp << SHIFT) + n
-    co[n] = 0.0
-    recency[n] = 0.0
-    return n, n + 1
+def note_product(product, n, place_of, products, co, recency):
+    """Return the place of a product, noting it first if it is new, and how many are noted; the first is FIRST."""
+    found = place_of[product]
+    if found > 0:
+        return found, n
+    place = n + FIRST
+    place_of[product] = place
+    products[n] = product
+    co[place] = 0.0
+    recency[place] = 0.0
+    return place, n + 1
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
