@@ -15,6 +15,8 @@ import numpy as np
 from trendloom.relevance.compiled.steps import (
     BUCKETS,
     add_noted,
+    ask_for_cards,
+    ask_for_list,
     ask_for_row,
     best_insert,
     dot,
@@ -123,9 +125,17 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                     co, co_columns[slot], co_counts[slot], co_length[slot], 0.5 * recency[j], size, evident, n_evident
                 )
 
-        # the rows of the next purchase: they come from memory meanwhile
-        if b + 1 < q_item.shape[0] and (with_evidence or with_products):
-            for j in range(width):
+        # what the next purchases need comes from memory meanwhile: first what says where the rest lies
+        if b + 2 < q_item.shape[0]:
+            ask_for_cards(q_history[b + 2], cards)
+            if 0 <= q_item[b + 2] < size:
+                ask_for_list(q_item[b + 2], neighbours, neighbour_similarity)
+                if extremes:
+                    ask_for_list(q_item[b + 2], lowest, lowest_similarity)
+        if b + 1 < q_item.shape[0]:
+            if 0 <= q_item[b + 1] < size:
+                ask_for_cards(neighbours[q_item[b + 1]], cards)
+            for j in range(width if with_evidence or with_products else 0):
                 item = q_history[b + 1, j]
                 if with_evidence:
                     ask_for_row(item, co_slot, co_columns, co_counts, co_length)

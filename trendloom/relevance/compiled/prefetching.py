@@ -9,30 +9,34 @@ from __future__ import annotations
 from typing import Any
 
 import numba.core.cgutils
+import numba.core.types
 from llvmlite import ir
-from numba.core import types
 from numba.extending import intrinsic
 
 __all__ = ["prefetch"]
 
 #: llvm.prefetch: to read, kept in the second level cache and beyond, of data.
 _READ, _LOCALITY, _DATA = 0, 2, 1
-_builds: Any = numba.core.cgutils  # which has no types
+#: Both are without types of their own.
+_builds: Any = numba.core.cgutils
+_types: Any = numba.core.types
 
 
-def _prefetch(_context: Any, array: Any, _row: Any, _column: Any) -> Any:
+def _prefetch(_context: Any, array: Any, index: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = signature.args[0]
         values = context.make_array(kind)(context, builder, arguments[0])
-        where = _builds.get_item_pointer(context, builder, kind, values, list(arguments[1:]), wraparound=False)
+        places = _builds.unpack_tuple(builder, arguments[1], kind.ndim)
+        where = _builds.get_item_pointer(context, builder, kind, values, places, wraparound=False)
         byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
         wanted = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
         ask = _builds.get_or_insert_function(builder.module, wanted, "llvm.prefetch.p0")
         builder.call(ask, [builder.bitcast(where, byte), number(_READ), number(_LOCALITY), number(_DATA)])
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.intp), code
+    return _types.void(array, _types.UniTuple(_types.intp, index.count)), code
 
 
-#: ``prefetch(array, row, column)`` in compiled code asks for the cache line of an element, which must exist.
+#: ``prefetch(array, (place,))`` or ``(row, column)`` in compiled code asks for the cache line of an element, which must
+#: exist.
 prefetch: Any = intrinsic(_prefetch)

@@ -20,6 +20,8 @@ __all__ = [
     "PLACE",
     "SHIFT",
     "add_noted",
+    "ask_for_cards",
+    "ask_for_list",
     "ask_for_row",
     "best_insert",
     "dot",
@@ -73,8 +75,24 @@ def ask_for_row(row, slots, columns, counts, length):
     slot = slots[row] if 0 <= row < slots.shape[0] else -1
     if slot >= 0:
         for place in range(0, length[slot], _LINE):
-            prefetch(columns, slot, place)
-            prefetch(counts, slot, place)
+            prefetch(columns, (slot, place))
+            prefetch(counts, (slot, place))
+
+
+@jit
+def ask_for_list(item, items, similarity):
+    """Ask for an item's list of others and their similarities, without waiting for them."""
+    for place in range(0, items.shape[1], _LINE):
+        prefetch(items, (item, place))
+        prefetch(similarity, (item, place))
+
+
+@jit
+def ask_for_cards(items, cards):
+    """Ask for the cards of items, as far as there are any, without waiting for them."""
+    for place in range(items.shape[0]):
+        if 0 <= items[place] < cards.shape[0]:
+            prefetch(cards, (items[place],))
 
 
 @jit
