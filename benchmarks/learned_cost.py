@@ -88,7 +88,7 @@ def main() -> int:
     rehearsal.examples.drop()
     loop = rehearsal.loop
     rest = purchases.part(slice(last, len(purchases)))
-    query = loop.question(rest.customer, rest.item, rest.at_ms, customers.after(rest))
+    query = loop.question(rest, customers.after(rest))
     linear = Ranker(
         ground.features,
         PRESETS["balanced"],

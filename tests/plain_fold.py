@@ -41,6 +41,7 @@ class PlainState:
     """What is true after a log. Decayed counts are (latest purchase in ms, count as of then)."""
 
     purchases: dict[str, int] = field(default_factory=dict)
+    in_store: dict[str, int] = field(default_factory=dict)
     slow: dict[str, tuple[int, float]] = field(default_factory=dict)
     fast: dict[str, tuple[int, float]] = field(default_factory=dict)
     co_purchases: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -72,6 +73,8 @@ def fold_log(
         _count_pairs(state, history[-history_length:][-window:], purchase)
         history.append(purchase)
         times.setdefault(purchase.item_id, []).append(purchase.occurred_at)
+        in_store = state.in_store.get(purchase.item_id, 0)
+        state.in_store[purchase.item_id] = in_store + (purchase.store_id is not None)
     for item, stamps in times.items():
         state.purchases[item] = len(stamps)
         state.slow[item] = _decayed(stamps, slow_half_life_s)
@@ -133,6 +136,8 @@ def differences(
         place = found[item]
         if int(rows.purchases[place]) != plain.purchases[item]:
             said.append(f"{item}: {rows.purchases[place]} purchases, not {plain.purchases[item]}")
+        if int(rows.in_store[place]) != plain.in_store[item]:
+            said.append(f"{item}: {rows.in_store[place]} purchases in a store, not {plain.in_store[item]}")
         for name, scores, wanted, half_life_s in (
             ("slow", rows.slow, plain.slow, slow_half_life_s),
             ("fast", rows.fast, plain.fast, fast_half_life_s),

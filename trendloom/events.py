@@ -64,7 +64,7 @@ class Purchase(_Message):
     occurred_at: EventTime
     quantity: int = Field(default=1, ge=1, le=1_000_000)
     price: float | None = Field(default=None, ge=0.0)
-    store_id: Identifier | None = None
+    store_id: Identifier | None = Field(default=None, description="Where it was bought; null: in no store, or unknown.")
     variant_id: Identifier | None = Field(default=None, description="The size bought.")
     source: Literal["live", "synthetic", "replay"] = "live"
 

@@ -56,7 +56,7 @@ class Learned:
         """Return the lists of the trees, from the items as they were learnt."""
         self._grow_daily(batch)
         loop = self.rehearsal.loop
-        query = loop.question(batch.customer, batch.item, batch.at_ms, self._customers.after(batch))
+        query = loop.question(batch, self._customers.after(batch))
         if self._forest is not None:
             return loop.rank(query, self._forest).items[:, :k].astype(np.int64)
         described = loop.described(query)

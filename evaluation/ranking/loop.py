@@ -11,7 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.contestant import DAY_MS, Histories
+from evaluation.contestant import DAY_MS, Histories, Purchases
 from evaluation.light_loop import LoopRules
 from trendloom.bounded_counts import BoundedCounts
 from trendloom.refresh.next_basket import next_baskets
@@ -22,7 +22,7 @@ from trendloom.relevance.learned.attributes import Attributes
 from trendloom.relevance.learned.forest import Forest
 from trendloom.relevance.learned.lists import Described, LearnedLists
 from trendloom.relevance.presets import PRESETS, Preset
-from trendloom.relevance.query import Query
+from trendloom.relevance.query import NOT_IN_STORE, UNKNOWN_STORE, Query
 from trendloom.relevance.standing import Standing
 from trendloom.relevance.top_k import TopK
 from trendloom.relevance.transitions import Transitions
@@ -51,6 +51,7 @@ class RankingLoop:
         bounds = {"keep": rules.co_purchase_keep, "limit": rules.co_purchase_limit}
         self.dynamics = ItemDynamics(
             purchases=np.zeros(n, np.int64),
+            in_store=np.zeros(n, np.int64),
             initial=np.zeros(n),
             slow=np.full(n, -np.inf),
             fast=np.full(n, -np.inf),
@@ -82,10 +83,13 @@ class RankingLoop:
             self._standing = (self._seen, Standing(self._features, self.dynamics, before))
         return self._standing[1]
 
-    def question(self, customer: Ints, item: Ints, at_ms: Ints, histories: Histories) -> Query:
+    def question(self, purchases: Purchases, histories: Histories) -> Query:
         """Return what purchases (B,) ask, whose customers' histories include them."""
+        customer, item = purchases.customer, purchases.item
         self._make_room(customer)
         length = self.rules.history_length
+        stores = np.full((item.size, length), NOT_IN_STORE, np.int16)
+        stores[purchases.store >= 0, 0] = UNKNOWN_STORE  # those of the log are none of the catalogue's
         percentile = self.standing().percentile[item]
         everybody = int(self._percentile_count.sum())
         prior = float(self._percentile_sum.sum()) / everybody if everybody else 0.5
@@ -97,8 +101,8 @@ class RankingLoop:
             item.astype(np.int32),
             np.ascontiguousarray(histories.item[:, :length], np.int32),
             np.ascontiguousarray(histories.at_ms[:, :length], np.int64),
-            at_ms,
-            np.full((item.size, length), -1, np.int16),
+            purchases.at_ms,
+            stores,
             trendiness,
             percentile,
         )
@@ -111,7 +115,7 @@ class RankingLoop:
             np.ascontiguousarray(histories.item[:, :length], np.int32),
             np.ascontiguousarray(histories.at_ms[:, :length], np.int64),
             at_ms,
-            np.full((size, length), -1, np.int16),
+            np.full((size, length), NOT_IN_STORE, np.int16),
             np.zeros(size),
             np.zeros(size),
         )
@@ -137,6 +141,7 @@ class RankingLoop:
         np.add.at(self._percentile_sum, customer, query.percentile)
         np.add.at(self._percentile_count, customer, 1)
         np.add.at(dynamics.purchases, item, 1)
+        np.add.at(dynamics.in_store, item, query.stores[:, 0] != NOT_IN_STORE)
         elapsed_s = (query.at_ms - _LANDMARK_MS) / 1000.0
         np.logaddexp.at(dynamics.slow, item, math.log(2.0) / self.rules.slow_half_life_s * elapsed_s)
         np.logaddexp.at(dynamics.fast, item, math.log(2.0) / self.rules.fast_half_life_s * elapsed_s)

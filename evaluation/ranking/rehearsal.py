@@ -48,7 +48,7 @@ class _Walk:
         self._customers = Customers(self.loop.rules.history_length + 1)
 
     def take(self, batch: Purchases, *, keep: bool) -> None:
-        query = self.loop.question(batch.customer, batch.item, batch.at_ms, self._customers.after(batch))
+        query = self.loop.question(batch, self._customers.after(batch))
         if keep:
             self.examples.ask(batch.customer, batch.item, batch.at_ms, self.loop.described(query))
         self.loop.learn(batch.customer, query)

@@ -56,7 +56,7 @@ class Observed(Learned):
         """Return the lists, noting what they were chosen from."""
         lists = super().after(batch, k)
         loop = self.rehearsal.loop
-        query = loop.question(batch.customer, batch.item, batch.at_ms, self._customers.after(batch))
+        query = loop.question(batch, self._customers.after(batch))
         described = loop.described(query)
         self.candidates.append(described.item.astype(np.int32))
         self.sources.append(described.source.astype(np.uint16))

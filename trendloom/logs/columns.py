@@ -37,8 +37,9 @@ class ColumnMap:
     ``times`` says what the time column holds: ``stamps``, ``dates`` (each purchase then gets a seeded time of its
     day), or ``auto`` (dates if the values are dates, or if every stamp is midnight). ``time_format`` is a strptime
     format, for stamps that are not ISO 8601 or epoch numbers; stamps without a zone are UTC. Rows whose basket starts
-    with ``cancelled_prefix`` are cancellations; rows whose item does not match ``item_pattern`` are no products. With
-    ``extras_optional`` all columns but the :data:`NEEDED` ones may be missing.
+    with ``cancelled_prefix`` are cancellations; rows whose item does not match ``item_pattern`` are no products. Where
+    the store says ``no_store`` the purchase was made in none (online). With ``extras_optional`` all columns but the
+    :data:`NEEDED` ones may be missing.
     """
 
     customer_id: str = "customer_id"
@@ -55,6 +56,7 @@ class ColumnMap:
     item_pattern: str | None = None
     cancelled_prefix: str | None = None
     encoding: str = "utf-8"
+    no_store: str | None = None
     extras_optional: bool = False
 
     def by_field(self) -> dict[str, str]:
@@ -74,7 +76,16 @@ class ColumnMap:
 
 PRESETS: dict[str, ColumnMap] = {
     # H&M: dates only; a second row of the same article is a second piece
-    "hm": ColumnMap(customer_id="customer_id", item_id="article_id", occurred_at="t_dat", price="price", times="dates"),
+    "hm": ColumnMap(
+        customer_id="customer_id",
+        item_id="article_id",
+        occurred_at="t_dat",
+        price="price",
+        store_id="sales_channel_id",
+        no_store="2",  # online; 1 is some store
+        times="dates",
+        extras_optional=True,
+    ),
     # UCI Online Retail: minute stamps; codes like POST or M are no items, invoices with a C are cancellations.
     # Its CSV files are Latin-1.
     "uci": ColumnMap(

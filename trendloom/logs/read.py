@@ -111,6 +111,9 @@ class _Rows:
         """Judge a chunk's rows and keep the usable ones."""
         size = chunk.rows
         texts = {name: _texts(chunk, name) for name in ("customer_id", "item_id", "store_id", "variant_id", "basket")}
+        if self.columns.no_store is not None:
+            in_none = pc.equal(texts["store_id"], self.columns.no_store)
+            texts["store_id"] = pc.if_else(in_none, None, texts["store_id"])
         stamps = parse_stamps(chunk.columns["occurred_at"], time_format=self.columns.time_format)
         quantity, quantity_ok = _numbers(chunk, "quantity")
         price, price_ok = _numbers(chunk, "price")

@@ -27,7 +27,7 @@ from trendloom.relevance.colour import ColourPairs
 from trendloom.relevance.features import ItemDynamics, ItemFeatures
 from trendloom.relevance.newcomers import with_newcomers
 from trendloom.relevance.presets import PLAIN_PARTS, Preset
-from trendloom.relevance.query import Query
+from trendloom.relevance.query import NOT_IN_STORE, UNKNOWN_STORE, Query
 from trendloom.relevance.standing import Standing
 from trendloom.relevance.top_k import TopK
 from trendloom.relevance.transitions import Transitions
@@ -344,6 +344,7 @@ class Scorer:
             self._learned = self._new_learned(room) if self._list_rules.learned is not None else None
         self._dynamics = ItemDynamics(
             purchases=mirror.purchases,
+            in_store=mirror.in_store,
             initial=mirror.initial,
             slow=mirror.slow,
             fast=mirror.fast,
@@ -431,8 +432,9 @@ class Scorer:
         )
 
     def _store_places_of(self, hashes: Ints) -> npt.NDArray[np.int16]:
+        nowhere = np.where(hashes == 0, NOT_IN_STORE, UNKNOWN_STORE).astype(np.int16)
         if self._store_hashes.size == 0:
-            return np.full(hashes.shape, -1, np.int16)
+            return nowhere
         place = np.minimum(np.searchsorted(self._store_hashes, hashes), self._store_hashes.size - 1)
         found = self._store_hashes[place] == hashes
-        return np.where(found, self._store_places[place], -1).astype(np.int16)
+        return np.where(found, self._store_places[place], nowhere).astype(np.int16)

@@ -150,7 +150,8 @@ class ItemDynamics:
     ``purchases`` plain counts; ``initial`` the popularity that a simulation began with; ``slow`` and ``fast`` the
     forward-decayed scores log sum exp(lambda (t - landmark)), -inf where never sold; ``co`` co-purchase counts in half
     units (2 = bought on the same day, 1 = on different days); ``transitions`` what is learnt from the same pairs one
-    level up, and ``colours`` between the items' colours, where a part asks for them.
+    level up, and ``colours`` between the items' colours, where a part asks for them; ``in_store`` how many of the
+    purchases were made in a store, empty where nobody counts them.
     """
 
     purchases: Ints
@@ -163,3 +164,4 @@ class ItemDynamics:
     co: BoundedCounts
     transitions: Transitions = field(default_factory=Transitions.empty)
     colours: ColourPairs | None = None
+    in_store: Ints = field(default_factory=lambda: np.zeros(0, np.int64))

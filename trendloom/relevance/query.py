@@ -12,9 +12,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DAY_MS", "Query"]
+__all__ = ["DAY_MS", "NOT_IN_STORE", "UNKNOWN_STORE", "Query"]
 
 DAY_MS = 86_400_000
+#: Codes of where something was bought: in no store that is known of (online), in one that the catalogue does not know.
+NOT_IN_STORE, UNKNOWN_STORE = -1, -2
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Query:
 
     ``item`` (B,) what was bought; ``history`` (B, H) the customer's purchases, newest first, position 0 the purchase
     itself, padded with -1; ``history_ms`` (B, H) their event times; ``at_ms`` (B,) the event time of the purchase;
-    ``stores`` (B, H) where they were bought, -1 unknown; ``trendiness`` and ``percentile`` (B,), both in [0, 1].
+    ``stores`` (B, H) where they were bought, or :data:`NOT_IN_STORE` or :data:`UNKNOWN_STORE`; ``trendiness`` and
+    ``percentile`` (B,), both in [0, 1].
     """
 
     item: npt.NDArray[np.int32]

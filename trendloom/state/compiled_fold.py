@@ -307,7 +307,9 @@ def _prepared(
             (number_of - bought)[changed],
             [packed[start:end] for start, end in pairwise((8 * out_ends).tolist())],
         ),
-        items=items_changed(found.items[which], found.at_ms[which], pairs[:n_pairs], total, rules),
+        items=items_changed(
+            found.items[which], found.at_ms[which], found.stores[which] != 0, pairs[:n_pairs], total, rules
+        ),
         journal=journal,
         bought=Counted(found, new, percentiles),
         prior_mean=prior_mean,

@@ -248,18 +248,27 @@ def item_change(bought: Sequence[Bought], pairs: Sequence[tuple[int, int, int]],
     """Return what purchases, in offset order, and their pairs (item, other item, half-units) add to the items."""
     items = np.array([one.item for one in bought], np.int64)
     times = np.array([one.at_ms for one in bought], np.int64)
+    in_store = np.array([one.store != 0 for one in bought], np.bool_)
     table = np.array(pairs, np.int64).reshape(-1, 3)
     total = 0.0
     for one in bought:  # in order, and not with sum(), which is more exact: the compiled fold adds up so
         total += one.percentile
-    return items_changed(items, times, table, total, rules)
+    return items_changed(items, times, in_store, table, total, rules)
 
 
-def items_changed(items: Ints, times_ms: Ints, pairs: Ints, percentile_sum: float, rules: StateRules) -> ItemChange:
-    """Return what purchases of ``items`` (A,) at ``times_ms`` (A,) and ``pairs`` (P, 3) add to the items."""
+def items_changed(
+    items: Ints,
+    times_ms: Ints,
+    in_store: npt.NDArray[np.bool_],
+    pairs: Ints,
+    percentile_sum: float,
+    rules: StateRules,
+) -> ItemChange:
+    """Return what purchases of ``items`` (A,), when and whether ``in_store`` (A,), and ``pairs`` (P, 3) add."""
     numbers, groups, purchases = np.unique(items, return_inverse=True, return_counts=True)
     size = numbers.size
     slow = batch_scores(groups, size, times_ms, rate_per_ms=rules.slow_rate_per_ms, landmark_ms=LANDMARK_MS)
     fast = batch_scores(groups, size, times_ms, rate_per_ms=rules.fast_rate_per_ms, landmark_ms=LANDMARK_MS)
     rows, columns, weights = pairs.T
-    return ItemChange(numbers, purchases.astype(np.int64), slow, fast, rows, columns, weights, percentile_sum)
+    placed = np.bincount(groups[in_store], minlength=size).astype(np.int64)
+    return ItemChange(numbers, purchases.astype(np.int64), placed, slow, fast, rows, columns, weights, percentile_sum)

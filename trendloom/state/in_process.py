@@ -39,6 +39,8 @@ Journal = npt.NDArray[np.void]
 
 #: How many batches a worker may lag behind others, who share this store, before it has to read all items again.
 _KEPT_CHANGES = 256
+#: Purchases, those in a store, slow and fast score of an item that nobody has bought.
+_NEVER_BOUGHT = (0, 0, -math.inf, -math.inf)
 
 
 class InProcessStore:
@@ -60,7 +62,7 @@ class InProcessStore:
         self._customers: dict[str, bytes] = {}
         self._fences: dict[Partition, int] = {}
         self._journals: dict[Partition, dict[int, Journal]] = {}
-        self._items: dict[int, tuple[int, float, float]] = {}
+        self._items: dict[int, tuple[int, int, float, float]] = {}
         self._initial: dict[int, float] = {}
         self._co = BoundedCounts()
         self._population = Population(0, 0.0)
@@ -141,12 +143,11 @@ class InProcessStore:
             if part.journal.size:
                 journals[part.fence] = part.journal
         items = change.items
-        rows = zip(
-            items.numbers.tolist(), items.purchases.tolist(), items.slow.tolist(), items.fast.tolist(), strict=True
-        )
-        for number, purchases, slow, fast in rows:
-            had, had_slow, had_fast = self._items.get(number, (0, -math.inf, -math.inf))
-            self._items[number] = (had + purchases, _log_add(had_slow, slow), _log_add(had_fast, fast))
+        columns = (items.numbers, items.purchases, items.in_store, items.slow, items.fast)
+        for number, purchases, in_store, slow, fast in zip(*(column.tolist() for column in columns), strict=True):
+            had, had_in_store, had_slow, had_fast = self._items.get(number, _NEVER_BOUGHT)
+            scores = _log_add(had_slow, slow), _log_add(had_fast, fast)
+            self._items[number] = (had + purchases, had_in_store + in_store, *scores)
         self._co.count_pairs(items.rows, items.columns, items.weights)
         self._population = Population(
             self._population.purchases + int(items.purchases.sum()),
@@ -166,16 +167,17 @@ class InProcessStore:
         if numbers is None:
             numbers = np.array(sorted(self._items.keys() | self._initial.keys()), np.int64)
         chosen = numbers.tolist()
-        values = [self._items.get(number, (0, -math.inf, -math.inf)) for number in chosen]
-        table = np.array(values, np.float64).reshape(-1, 3)
+        values = [self._items.get(number, _NEVER_BOUGHT) for number in chosen]
+        table = np.array(values, np.float64).reshape(-1, 4)
         columns, units = self._co.gather(numbers)
         held = columns >= 0
         return ItemRows(
             numbers=numbers,
             purchases=table[:, 0].astype(np.int64),
+            in_store=table[:, 1].astype(np.int64),
             initial=np.array([self._initial.get(number, 0.0) for number in chosen], np.float64),
-            slow=table[:, 1].copy(),
-            fast=table[:, 2].copy(),
+            slow=table[:, 2].copy(),
+            fast=table[:, 3].copy(),
             lengths=held.sum(axis=1),
             columns=columns[held],
             units=units[held],

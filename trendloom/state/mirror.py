@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Mirror:
-    """Items by number: plain purchases, initial popularity, slow and fast log scores, co-purchase counts.
+    """Items by number: purchases, those in a store, initial popularity, slow and fast log scores, co-purchase counts.
 
     Until a co-purchase row has been cut it is exact; after that, batches of several workers, which every one of them
     adds in another order, may leave other ones of its rarest columns than the store has.
@@ -38,6 +38,7 @@ class Mirror:
         self.ids: list[str] = []
         self.number_of: dict[str, int] = {}
         self.purchases: Ints = np.zeros(capacity, np.int64)
+        self.in_store: Ints = np.zeros(capacity, np.int64)
         self.initial: Floats = np.zeros(capacity)
         self.slow: Floats = np.full(capacity, -np.inf)
         self.fast: Floats = np.full(capacity, -np.inf)
@@ -61,6 +62,7 @@ class Mirror:
         ids = await store.item_ids()  # after the items: no item is without its id
         self._learn_ids(ids)
         self.purchases[:] = 0
+        self.in_store[:] = 0
         self.initial[:] = 0.0
         self.slow[:] = -np.inf
         self.fast[:] = -np.inf
@@ -70,6 +72,7 @@ class Mirror:
         if numbers.size:
             self._reserve(int(numbers.max()) + 1)
         self.purchases[numbers] = rows.purchases
+        self.in_store[numbers] = rows.in_store
         self.initial[numbers] = rows.initial
         self.slow[numbers] = rows.slow
         self.fast[numbers] = rows.fast
@@ -106,6 +109,7 @@ class Mirror:
         if numbers.size:
             self._reserve(int(numbers.max()) + 1)
             self.purchases[numbers] += change.purchases
+            self.in_store[numbers] += change.in_store
             self.slow[numbers] = np.logaddexp(self.slow[numbers], change.slow)
             self.fast[numbers] = np.logaddexp(self.fast[numbers], change.fast)
             bought = int(change.purchases.sum())
@@ -151,6 +155,7 @@ class Mirror:
             return
         more = max(size, 2 * self.capacity) - self.capacity
         self.purchases = np.concatenate([self.purchases, np.zeros(more, np.int64)])
+        self.in_store = np.concatenate([self.in_store, np.zeros(more, np.int64)])
         self.initial = np.concatenate([self.initial, np.zeros(more)])
         self.slow = np.concatenate([self.slow, np.full(more, -np.inf)])
         self.fast = np.concatenate([self.fast, np.full(more, -np.inf)])

@@ -29,8 +29,8 @@ __all__ = [
 
 Ints = npt.NDArray[np.int64]
 
-#: The start of an item's row: five words of four bytes.
-_POPULARITY = np.dtype([("purchases", "<u4"), ("slow", "<f8"), ("fast", "<f8")])
+#: The start of an item's row: six words of four bytes.
+_POPULARITY = np.dtype([("purchases", "<u4"), ("in_store", "<u4"), ("slow", "<f8"), ("fast", "<f8")])
 _HEAD = np.arange(_POPULARITY.itemsize // 4)
 
 
@@ -88,11 +88,12 @@ def pack_numbers(numbers: Ints) -> list[bytes]:
 
 
 def pack_rows(rows: ItemRows) -> list[bytes]:
-    """Pack each row: purchases u32, slow f64, fast f64, then column u32 and half-units u32 of each co-purchase."""
+    """Pack each row: purchases, in a store u32, slow, fast f64, then column and half-units u32 of co-purchases."""
     starts = _starts(rows.lengths)
     words = np.empty(_HEAD.size * rows.numbers.size + 2 * rows.columns.size, "<u4")
     popularity = np.empty(rows.numbers.size, _POPULARITY)
-    popularity["purchases"], popularity["slow"], popularity["fast"] = rows.purchases, rows.slow, rows.fast
+    for name in _POPULARITY.names or ():
+        popularity[name] = getattr(rows, name)
     is_head = np.zeros(words.size, bool)
     is_head[(starts[:-1, None] + _HEAD).ravel()] = True
     words[is_head] = popularity.view("<u4")
@@ -121,6 +122,7 @@ def unpack_rows(names: Sequence[bytes], packed: Sequence[bytes]) -> ItemRows:
     return ItemRows(
         numbers[order],
         popularity["purchases"].astype(np.int64),
+        popularity["in_store"].astype(np.int64),
         np.zeros(numbers.size),
         popularity["slow"].astype(np.float64),
         popularity["fast"].astype(np.float64),
@@ -141,6 +143,7 @@ def joined(parts: Sequence[ItemRows]) -> ItemRows:
     return ItemRows(
         numbers[order],
         np.concatenate([part.purchases for part in parts])[order],
+        np.concatenate([part.in_store for part in parts])[order],
         np.concatenate([part.initial for part in parts])[order],
         np.concatenate([part.slow for part in parts])[order],
         np.concatenate([part.fast for part in parts])[order],

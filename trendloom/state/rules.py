@@ -15,7 +15,7 @@ from trendloom.errors import RulesChanged
 __all__ = ["FORMAT", "LANDMARK_MS", "StateRules"]
 
 #: Version of the layout of customers, items and journals in a store; others are refused.
-FORMAT = 2
+FORMAT = 3
 #: 2020-01-01T00:00:00Z. Forward decay measures time from here; any constant would do (see ``forward_decay``).
 LANDMARK_MS = 1_577_836_800_000
 

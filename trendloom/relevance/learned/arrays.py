@@ -47,6 +47,8 @@ class Live(NamedTuple):
     """What the stream says: counts as they are, and a snapshot of how all items stand."""
 
     purchases: Ints  # (N+,)
+    in_store: Ints  # (N+,) purchases that were made in a store
+    in_store_share: float  # of all purchases
     slow: Floats  # (N+,)
     fast: Floats  # (N+,)
     slow_rate_per_ms: float

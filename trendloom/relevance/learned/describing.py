@@ -38,6 +38,7 @@ _VISUAL = STARTS["visual"]
 _TABLE = STARTS["table"]
 _REPURCHASE = STARTS["repurchase"]
 _PERSON = STARTS["person"]
+_PLACE = STARTS["place"]
 _GROUP = STARTS["transition"]
 _LIFTED = STARTS["lifted"]
 _CUSTOMER = STARTS["customer"]
@@ -52,6 +53,8 @@ NEUTRAL = 0.5
 UNISEX = 3
 #: Logarithms of decayed counts are not followed further down.
 _LEAST_LOG = -20.0
+#: An item is taken to have been bought so many times more, as often in a store as all are.
+_PLACED = 3.0
 #: Photos of this many of the latest items are compared.
 _COMPARED = 3
 
@@ -81,7 +84,7 @@ def fusion_of(
 
 
 @jit
-def describe(m, h, last, customer_gender, trendiness, slow_aged, fast_aged, shop, live, room):
+def describe(m, h, last, customer_gender, in_store, trendiness, slow_aged, fast_aged, shop, live, room):
     """Write the signals of the first m candidates into ``room.rows`` (C, F); see ``signals.SIGNALS`` for each.
 
     Ranks are left for :func:`rank_column`.
@@ -210,6 +213,11 @@ def describe(m, h, last, customer_gender, trendiness, slow_aged, fast_aged, shop
         gap = percentile[item] - trendiness
         out[_PERSON + 1] = 1.0 - gap * gap
         out[_PERSON + 2] = room.near[store[item]] if store[item] >= 0 else NEUTRAL
+        usual = live.in_store_share
+        share = (live.in_store[item] + _PLACED * usual) / (purchases[item] + _PLACED)
+        out[_PLACE] = share
+        out[_PLACE + 1] = 1.0 if in_store else 0.0
+        out[_PLACE + 2] = share / usual if in_store else (1.0 - share) / (1.0 - usual)
 
         lifted = _POPULARITY_POWER * recent
         lifts = 0.0

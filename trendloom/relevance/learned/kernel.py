@@ -26,6 +26,7 @@ from trendloom.relevance.learned.gathering import (
 from trendloom.relevance.learned.lifting import add_by_section, add_lifted, forget_attributes, read_attributes
 from trendloom.relevance.learned.signals import RANKED
 from trendloom.relevance.learned.steps import sum_best, write_parts
+from trendloom.relevance.query import NOT_IN_STORE
 
 __all__ = ["answer", "candidates_of", "describe_some", "gather"]
 
@@ -159,7 +160,8 @@ def candidates_of(b, asked, shop, live, rules, room):
     last = asked.item[b] if 0 <= asked.item[b] < shop.product.shape[0] else -1
     elapsed_ms = asked.at_ms[b] - live.landmark_ms
     slow_aged, fast_aged = live.slow_rate_per_ms * elapsed_ms, live.fast_rate_per_ms * elapsed_ms
-    describe(m, h, last, gender, asked.trendiness[b], slow_aged, fast_aged, shop, live, room)
+    in_store = asked.stores[b, 0] != NOT_IN_STORE
+    describe(m, h, last, gender, in_store, asked.trendiness[b], slow_aged, fast_aged, shop, live, room)
     for by, into in RANKED:
         rank_column(room.rows, m, by, into, room.order, room.value)
     forget_attributes(room.item, h, shop.dense, room.share, room.today)

@@ -93,6 +93,7 @@ class LearnedLists:
         self._chances = self.pairs.chances()
         self._sold: tuple[Ints, npt.NDArray[np.int32], Floats, Floats] | None = None
         self._section_total: Floats = np.zeros(0)
+        self._in_store_share = 0.5
         self._in_group = Lists(np.zeros(1, np.int64), np.zeros(0, np.int64))
         self._part_of_signal = np.array(PART_OF_SIGNAL, np.int64)
 
@@ -107,12 +108,13 @@ class LearnedLists:
         which: slice | Ints = slice(0, size) if numbers is None else numbers[numbers < size]
         self._damping[which] = damping(dynamics.purchases[:size][which], preset.shrinkage, preset.damping)
 
-    def stand(self, standing: Standing) -> None:
+    def stand(self, standing: Standing, dynamics: ItemDynamics) -> None:
         """Take over how all items stand, and the transitions as they are now, once for each snapshot."""
         if standing is self._standing:
             return
         preset = self._preset
         self._standing = standing
+        self._in_store_share = (int(dynamics.in_store.sum()) + 1) / (int(dynamics.purchases.sum()) + 2)
         self._product_damping = damping(standing.product_purchases, preset.product_shrinkage, preset.damping)
         self._chances = self.pairs.chances()
         dense = self._attributes.dense
@@ -175,7 +177,7 @@ class LearnedLists:
         barred: npt.NDArray[np.bool_] | None = None,
     ) -> tuple[Asked, Shop, Live, Rules, Room]:
         """Return what the kernel reads and the room it works in, for whoever calls it or times its steps."""
-        self.stand(standing)
+        self.stand(standing, dynamics)
         return Asked.of(query), self._shop, self._live(dynamics, standing, barred), self._rules, self._room
 
     def _live(self, dynamics: ItemDynamics, standing: Standing, barred: npt.NDArray[np.bool_] | None) -> Live:
@@ -183,6 +185,8 @@ class LearnedLists:
         assert self._sold is not None  # noqa: S101 - `stand` was called
         return Live(
             dynamics.purchases,
+            dynamics.in_store if dynamics.in_store.size else np.zeros_like(dynamics.purchases),
+            self._in_store_share,
             dynamics.slow,
             dynamics.fast,
             math.log(2.0) / dynamics.slow_half_life_s / 1000.0,

@@ -74,6 +74,11 @@ _TABLE = (
 )
 _REPURCHASE = ("repurchase", "repurchase_days")
 _PERSON = ("gender", "trend_fit", "proximity")
+_PLACE = (
+    "in_store_share",  # share of its purchases that are made in a store, (s + 3 S) / (n + 3), S that of all items
+    "in_store_now",  # whether the purchase that asks was made in one
+    "place_lift",  # its share of purchases made there (in a store, or not) over that of all items
+)
 _ATTRIBUTES = tuple(
     tuple(f"{name}_{what}" for what in ("chance", "lift", "chance_after_last", "share", "today")) for name in DENSE
 )
@@ -109,6 +114,7 @@ _BY_PART = {
     "table": _TABLE,
     "repurchase": _REPURCHASE,
     "person": _PERSON,
+    "place": _PLACE,
     "transition": _ATTRIBUTES[0],
     "type": _ATTRIBUTES[1],
     "colour": _ATTRIBUTES[2],

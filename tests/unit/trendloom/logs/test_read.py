@@ -87,6 +87,16 @@ def test_hm_rows_are_all_purchases_and_dropping_repeats_leaves_the_protocols_tim
     assert set(log.items) == {"0000000001", "0000000002"}
 
 
+def test_what_hm_sold_online_was_bought_in_no_store(tmp_path: Path) -> None:
+    rows = pq.read_table(write_hm(tmp_path / "hm.parquet", [("2020-09-18", f"c{n}", "i") for n in range(4)]))
+    without = read_log(tmp_path / "hm.parquet", "hm")
+    assert [one.store_id for one in without.purchases()] == [None] * 4
+    pq.write_table(rows.append_column("sales_channel_id", pa.array([1, 2, None, 2], pa.int8())), tmp_path / "c.parquet")
+    log = read_log(tmp_path / "c.parquet", "hm")
+    told = {one.customer_id: one.store_id for one in log.purchases()}
+    assert told == {"c0": "1", "c1": None, "c2": None, "c3": None}
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(st.data())
 def test_the_order_of_rows_in_the_file_changes_no_times(tmp_path: Path, data: st.DataObject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -78,6 +79,23 @@ def test_lists_of_trees_name_their_preset_and_their_parts() -> None:
             assert set(entry.parts) <= set(PARTS)
             assert sum(entry.parts.values()) == pytest.approx(entry.score, abs=1e-6)
         assert {entry.score for entry in entries} == {0.0, 1.0}
+
+    asyncio.run(check())
+
+
+def test_trees_hear_whether_a_purchase_was_made_in_a_store_and_how_often_items_are() -> None:
+    async def check() -> None:
+        refresher = await opened(InProcessStore())
+        log = {str(one.event_id): one for one in made_log(120)}  # some are sent twice
+        in_store = Counter(one.item_id for one in log.values() if one.store_id is not None)
+        assert 0 < in_store.total() < len(log)
+        await refresher.take_forest(by("in_store_now", 0.5))
+        told = {str(one.cause.event_id): one for one in await lists_of(refresher, 120, waited_ms=0)}
+        assert len(told) == len(log)
+        for event_id, one in told.items():
+            assert {entry.score for entry in one.entries} <= {1.0 if log[event_id].store_id is not None else 0.0}
+        number_of, counted = refresher.mirror.number_of, refresher.mirror.in_store
+        assert {name: in_store[name] for name in number_of} == {name: counted[at] for name, at in number_of.items()}
 
     asyncio.run(check())
 

@@ -29,6 +29,7 @@ def exact(mirror: Mirror) -> dict[str, Any]:
     return {
         "ids": mirror.ids,
         "purchases": mirror.purchases[:size].tolist(),
+        "in_store": mirror.in_store[:size].tolist(),
         "initial": mirror.initial[:size].tolist(),
         "co": {row: mirror.co.row(row) for row in mirror.co.rows().tolist()},
         "purchases_of_all": mirror.population.purchases,

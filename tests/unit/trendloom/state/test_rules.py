@@ -15,8 +15,8 @@ def test_every_rule_is_compared_and_named(name: str) -> None:
 
 
 def test_another_format_is_refused() -> None:
-    other = StateRules().to_json().replace('"format": 2', '"format": 1')
-    with pytest.raises(RulesChanged, match="format: stored 1, now 2"):
+    other = StateRules().to_json().replace('"format": 3', '"format": 2')
+    with pytest.raises(RulesChanged, match="format: stored 2, now 3"):
         StateRules().check_stored(other)
 
 

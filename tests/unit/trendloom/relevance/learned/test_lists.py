@@ -18,7 +18,7 @@ from trendloom.relevance.learned.gathering import SOURCES
 from trendloom.relevance.learned.lists import Described, LearnedLists
 from trendloom.relevance.learned.signals import DENSE, LIFT_POWERS, PART_OF_SIGNAL, PARTS, RANKED, SIGNALS
 from trendloom.relevance.presets import PRESETS
-from trendloom.relevance.query import DAY_MS, Query
+from trendloom.relevance.query import DAY_MS, UNKNOWN_STORE, Query
 from trendloom.relevance.standing import Standing
 from trendloom.relevance.visual import similarity
 
@@ -49,6 +49,7 @@ def small(seed: int, *, views: bool = False, k: int = 10) -> Small:
     lists = LearnedLists(
         loop.features, attributes, PRESET, k=k, exclude_other_views=views, history_length=8, co_limit=128
     )
+    loop.dynamics.in_store = np.random.default_rng(seed).binomial(loop.dynamics.purchases, 0.3).astype(np.int64)
     lists.rebuild_pairs(loop.dynamics.co)
     lists.touch(None, loop.dynamics)
     return Small(loop, attributes, lists, Standing(loop.features, loop.dynamics))
@@ -140,6 +141,10 @@ def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, flo
     told["gender"] = 0.5 if 0 in {customer, theirs} else float(theirs in {customer, 3})
     told["trend_fit"] = 1 - (s.percentile[item] - query.trendiness[row]) ** 2
     told["proximity"] = 0.5
+    usual = (d.in_store.sum() + 1) / (n.sum() + 2)
+    share = (d.in_store[item] + 3 * usual) / (n[item] + 3)
+    told["in_store_share"], told["in_store_now"] = share, float(query.stores[row, 0] != -1)
+    told["place_lift"] = share / usual if told["in_store_now"] else (1 - share) / (1 - usual)
     total = sum(w for _, w, _ in past)
     told["table_mean"] = float(sum(w / total * tables[j] for j, w, _ in past) @ tables[item])
     told["lifted"] = 0.7 * told["slow"]
@@ -189,6 +194,7 @@ def plain_transitions(it: Small, place: int) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(3))
 def test_signals_are_those_of_the_transcription(seed: int) -> None:
     it, query = small(seed), asking(some_histories(seed, 12, n=N))
+    query.stores[::2, 0] = UNKNOWN_STORE
     found = it.described(query)
     left_out = {"two_steps", "knn_most", "knn_total"} | {SIGNALS[rank] for _, rank in RANKED}
     checked = 0
