@@ -29,11 +29,11 @@ BATCH_BYTES = 262_144
 _CHUNK = 2_000
 #: A broker that has just started, or a topic that has just been made, may need so long to answer.
 _BROKER_ANSWERS_S = 5.0
-#: Shortest wait for the next purchase: what falls due within it travels together. At high rates it is what Kafka's own
-#: producers linger, so that small batches do not keep the broker from its work.
-_TICK_S, _BUSY_TICK_S = 0.002, 0.005
-#: Purchases per second from which on a rate is high.
-_BUSY_PER_S = 5_000.0
+#: Shortest wait for the next purchase: what falls due within it travels together.
+_TICK_S = 0.002
+#: From so many purchases a second on it is longer, as Kafka's own producers linger: a batch of a few records costs the
+#: broker, and whoever sends it, nearly what one of a hundred does.
+_BUSY_TICKS_S = ((5_000.0, 0.005), (10_000.0, 0.010))
 
 
 @dataclass(slots=True)
@@ -124,7 +124,7 @@ class LoadSender:
 
         Returns when the last was handed over (not acknowledged), or soon after ``stopped()``.
         """
-        tick_s = _TICK_S if step.rate_per_s < _BUSY_PER_S else _BUSY_TICK_S
+        tick_s = max([_TICK_S, *(tick_s for per_s, tick_s in _BUSY_TICKS_S if step.rate_per_s >= per_s)])
         while sending.handed_over < step.count and not stopped():
             self.raise_if_failed()
             now_ms = self._clock_ms()
