@@ -68,7 +68,9 @@ def item_change(numbers: Ints, pairs: Ints | None = None) -> ItemChange:
     rows, columns = (none if pairs is None else pairs).T
     ones = np.ones(numbers.size, np.int64)
     scores = np.full(numbers.size, 1234.5678)
-    return ItemChange(numbers, ones, ones, scores, scores, rows, columns, np.full(rows.size, 2), 0.5 * numbers.size)
+    return ItemChange(
+        numbers, ones, ones, ones, scores, scores, scores, rows, columns, np.full(rows.size, 2), 0.5 * numbers.size
+    )
 
 
 class Filling:

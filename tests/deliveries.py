@@ -31,7 +31,12 @@ class Step(NamedTuple):
 
 
 def purchase(
-    event: int, customer: str = "c0", item: int = 0, at_ms: int = START_MS, store: str | None = None
+    event: int,
+    customer: str = "c0",
+    item: int = 0,
+    at_ms: int = START_MS,
+    store: str | None = None,
+    price: float | None = None,
 ) -> Purchase:
     """A purchase; ``event`` makes its id, ``item`` its item id."""
     return Purchase(
@@ -41,6 +46,7 @@ def purchase(
         item_id=f"item-{item}",
         occurred_at=at_ms,
         store_id=store,
+        price=price,
     )
 
 
@@ -65,7 +71,8 @@ def logs(draw: st.DrawFn, *, customers: int = 3, most: int = 40) -> list[Purchas
         name = f"c{draw(st.integers(0, customers - 1))}"
         at_ms = START_MS + draw(st.integers(0, 3 * DAY_MS - 1))
         store = draw(st.sampled_from([None, "store-1", "store-2"]))
-        log.append(purchase(event, name, draw(st.integers(0, ITEMS - 1)), at_ms, store))
+        price = draw(st.sampled_from([None, 0.0, 0.1, 25.0]))
+        log.append(purchase(event, name, draw(st.integers(0, ITEMS - 1)), at_ms, store, price))
     return log
 
 

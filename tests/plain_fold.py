@@ -34,6 +34,8 @@ class _Purchase(Protocol):
     def occurred_at(self) -> int: ...
     @property
     def store_id(self) -> str | None: ...
+    @property
+    def price(self) -> float | None: ...
 
 
 @dataclass
@@ -42,6 +44,7 @@ class PlainState:
 
     purchases: dict[str, int] = field(default_factory=dict)
     in_store: dict[str, int] = field(default_factory=dict)
+    prices: dict[str, list[float]] = field(default_factory=dict)
     slow: dict[str, tuple[int, float]] = field(default_factory=dict)
     fast: dict[str, tuple[int, float]] = field(default_factory=dict)
     co_purchases: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -75,6 +78,8 @@ def fold_log(
         times.setdefault(purchase.item_id, []).append(purchase.occurred_at)
         in_store = state.in_store.get(purchase.item_id, 0)
         state.in_store[purchase.item_id] = in_store + (purchase.store_id is not None)
+        if purchase.price is not None:
+            state.prices.setdefault(purchase.item_id, []).append(purchase.price)
     for item, stamps in times.items():
         state.purchases[item] = len(stamps)
         state.slow[item] = _decayed(stamps, slow_half_life_s)
@@ -138,6 +143,11 @@ def differences(
             said.append(f"{item}: {rows.purchases[place]} purchases, not {plain.purchases[item]}")
         if int(rows.in_store[place]) != plain.in_store[item]:
             said.append(f"{item}: {rows.in_store[place]} purchases in a store, not {plain.in_store[item]}")
+        prices = plain.prices.get(item, [])
+        if int(rows.priced[place]) != len(prices) or not math.isclose(
+            rows.spent[place], sum(prices), rel_tol=tolerance
+        ):
+            said.append(f"{item}: {rows.priced[place]} prices of {rows.spent[place]}, not {prices}")
         for name, scores, wanted, half_life_s in (
             ("slow", rows.slow, plain.slow, slow_half_life_s),
             ("fast", rows.fast, plain.fast, fast_half_life_s),

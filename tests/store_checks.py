@@ -54,6 +54,8 @@ async def everything(store: Store) -> list[Any]:
         rows.numbers.tolist(),
         rows.purchases.tolist(),
         rows.in_store.tolist(),
+        rows.priced.tolist(),
+        rows.spent.tolist(),
         rows.slow.tolist(),
         rows.fast.tolist(),
         rows.co_purchases,
@@ -91,6 +93,8 @@ async def check_mirror(mirror: Mirror, store: Store) -> None:
     assert mirror.ids == await store.item_ids()
     assert mirror.purchases[numbers].tolist() == rows.purchases.tolist()
     assert mirror.in_store[numbers].tolist() == rows.in_store.tolist()
+    assert mirror.priced[numbers].tolist() == rows.priced.tolist()
+    np.testing.assert_allclose(mirror.spent[numbers], rows.spent, rtol=1e-12)
     np.testing.assert_allclose(mirror.slow[numbers], rows.slow, rtol=1e-12)
     np.testing.assert_allclose(mirror.fast[numbers], rows.fast, rtol=1e-12)
     assert [mirror.co.row(number) for number in numbers.tolist()] == rows.co_purchases

@@ -52,6 +52,8 @@ class RankingLoop:
         self.dynamics = ItemDynamics(
             purchases=np.zeros(n, np.int64),
             in_store=np.zeros(n, np.int64),
+            priced=np.zeros(n, np.int64),
+            spent=np.zeros(n),
             initial=np.zeros(n),
             slow=np.full(n, -np.inf),
             fast=np.full(n, -np.inf),
@@ -134,14 +136,17 @@ class RankingLoop:
         """Return what the kernel reads, for whoever times its steps."""
         return self._lists.arrays(query, self.dynamics, self.standing())
 
-    def learn(self, customer: Ints, query: Query) -> None:
-        """Learn the purchases of a query."""
-        item, dynamics = query.item.astype(np.int64), self.dynamics
+    def learn(self, purchases: Purchases, query: Query) -> None:
+        """Learn purchases (B,) and what they asked."""
+        customer, item, dynamics = purchases.customer, purchases.item, self.dynamics
         self._make_room(customer)
         np.add.at(self._percentile_sum, customer, query.percentile)
         np.add.at(self._percentile_count, customer, 1)
         np.add.at(dynamics.purchases, item, 1)
         np.add.at(dynamics.in_store, item, query.stores[:, 0] != NOT_IN_STORE)
+        known = purchases.price >= 0.0  # NaN is not
+        np.add.at(dynamics.priced, item[known], 1)
+        np.add.at(dynamics.spent, item[known], purchases.price[known])
         elapsed_s = (query.at_ms - _LANDMARK_MS) / 1000.0
         np.logaddexp.at(dynamics.slow, item, math.log(2.0) / self.rules.slow_half_life_s * elapsed_s)
         np.logaddexp.at(dynamics.fast, item, math.log(2.0) / self.rules.fast_half_life_s * elapsed_s)

@@ -51,7 +51,7 @@ class _Walk:
         query = self.loop.question(batch, self._customers.after(batch))
         if keep:
             self.examples.ask(batch.customer, batch.item, batch.at_ms, self.loop.described(query))
-        self.loop.learn(batch.customer, query)
+        self.loop.learn(batch, query)
         self._customers.learn(batch)
 
 

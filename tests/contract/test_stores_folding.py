@@ -48,7 +48,7 @@ async def fold_all(store: Store) -> None:
 async def held(store: Store) -> list[Any]:
     """The items' side, bit by bit."""
     rows = (await store.snapshot()).rows
-    popularity = [rows.numbers, rows.purchases, rows.in_store, rows.slow, rows.fast]
+    popularity = [rows.numbers, rows.purchases, rows.in_store, rows.priced, rows.spent, rows.slow, rows.fast]
     return [*(column.tolist() for column in popularity), rows.co_purchases, await store.population()]
 
 

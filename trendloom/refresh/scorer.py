@@ -345,6 +345,8 @@ class Scorer:
         self._dynamics = ItemDynamics(
             purchases=mirror.purchases,
             in_store=mirror.in_store,
+            priced=mirror.priced,
+            spent=mirror.spent,
             initial=mirror.initial,
             slow=mirror.slow,
             fast=mirror.fast,

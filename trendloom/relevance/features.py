@@ -151,7 +151,8 @@ class ItemDynamics:
     forward-decayed scores log sum exp(lambda (t - landmark)), -inf where never sold; ``co`` co-purchase counts in half
     units (2 = bought on the same day, 1 = on different days); ``transitions`` what is learnt from the same pairs one
     level up, and ``colours`` between the items' colours, where a part asks for them; ``in_store`` how many of the
-    purchases were made in a store, empty where nobody counts them.
+    purchases were made in a store, ``priced`` of how many the price is known and ``spent`` the sum of these prices; all
+    three are empty where nobody counts them.
     """
 
     purchases: Ints
@@ -165,3 +166,17 @@ class ItemDynamics:
     transitions: Transitions = field(default_factory=Transitions.empty)
     colours: ColourPairs | None = None
     in_store: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    priced: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    spent: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def price_level(self, items: Ints) -> Floats:
+        """Return what items cost on the mean, over what a purchase costs on the mean; 1 where no price is known.
+
+        Item numbers may have any shape; -1 is no item.
+        """
+        known, all_spent = int(self.priced.sum()), float(self.spent.sum())
+        if not known or all_spent <= 0.0:
+            return np.ones(items.shape)
+        priced = np.where(items >= 0, self.priced[items], 0)
+        level = self.spent[items] / np.maximum(priced, 1) * (known / all_spent)
+        return np.where((priced > 0) & (level > 0.0), level, 1.0)

@@ -60,6 +60,8 @@ class BasketRules:
     popular: int = 200
     #: what has to fit is bought again so many times more readily, in another size
     fitted: float = 1.4
+    #: and what costs more than others, by this power of how much more
+    dear: float = 0.25
 
 
 NEXT_BASKET = BasketRules()
@@ -120,13 +122,14 @@ class _Returning(Question):
         """Weight (B, H) of each distinct past purchase for being bought once more.
 
         All days on which it was bought count, each by its age, whatever was bought in between; what has to fit counts
-        for more.
+        for more, and so does what costs more.
         """
         features, history, rules = self.features, self.history, self.rules
         days = weight_of_days(self.query.days_ago, day_decay=rules.day_decay, floor=rules.floor)
         category = np.where(history >= 0, features.category[np.maximum(history, 0)], -1)
         fits = np.where(has_to_fit(features.category_names)[category], rules.fitted, 1.0)
-        return np.where(self.query.newest, over_days(self.query, days) * fits, 0.0)
+        dear = self.dynamics.price_level(history.astype(np.int64)) ** rules.dear
+        return np.where(self.query.newest, over_days(self.query, days) * fits * dear, 0.0)
 
 
 def popular_alone(dynamics: ItemDynamics, standing: Standing, at_ms: int, rules: BasketRules) -> tuple[Ints, Floats]:

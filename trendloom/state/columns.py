@@ -84,6 +84,7 @@ class Arrivals(Sequence[Arrival]):
         self.names = list(known)
         self.at_ms: Ints = np.array([one.occurred_at for one in purchases], np.int64)
         self.events: npt.NDArray[np.uint64] = np.array([event_hash(one.event_id) for one in purchases], np.uint64)
+        self.prices: Floats = np.array([-1.0 if one.price is None else one.price for one in purchases], np.float64)
         stores = [one.store_id for one in purchases]
         hashes = {store: store_hash(store) for store in set(stores)}  # a few stores, many purchases
         self.stores: npt.NDArray[np.uint32] = np.array([hashes[store] for store in stores], np.uint32)
@@ -226,10 +227,9 @@ class Counted(Sequence[Bought]):
     def _all(self) -> list[Bought]:
         if self._made is None:
             found = self._arrivals
-            columns = (found.offsets, found.items, found.at_ms, self._percentiles, found.events, found.stores)
-            offsets, items, at_ms, percentiles, events, stores = (column.tolist() for column in columns)
             names = [purchase.customer_id for purchase in found.purchases]
-            rows = zip(offsets, names, items, at_ms, percentiles, events, stores, strict=True)
+            columns = (found.items, found.at_ms, self._percentiles, found.events, found.stores, found.prices)
+            rows = zip(found.offsets.tolist(), names, *(column.tolist() for column in columns), strict=True)
             self._made = [Bought(*row) for row in compress(rows, self._counts.tolist())]
         return self._made
 

@@ -308,7 +308,13 @@ def _prepared(
             [packed[start:end] for start, end in pairwise((8 * out_ends).tolist())],
         ),
         items=items_changed(
-            found.items[which], found.at_ms[which], found.stores[which] != 0, pairs[:n_pairs], total, rules
+            found.items[which],
+            found.at_ms[which],
+            found.stores[which] != 0,
+            found.prices[which],
+            pairs[:n_pairs],
+            total,
+            rules,
         ),
         journal=journal,
         bought=Counted(found, new, percentiles),

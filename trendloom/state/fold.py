@@ -158,7 +158,9 @@ def prepare(
             continue
         store = store_hash(purchase.store_id)
         name = purchase.customer_id
-        entry = fold.buy(Bought(arrival.offset, name, arrival.item, purchase.occurred_at, percentile, event, store))
+        price = -1.0 if purchase.price is None else purchase.price
+        bought = Bought(arrival.offset, name, arrival.item, purchase.occurred_at, percentile, event, store, price)
+        entry = fold.buy(bought)
         if entry is None:
             tally.duplicates += 1
             continue
@@ -249,26 +251,40 @@ def item_change(bought: Sequence[Bought], pairs: Sequence[tuple[int, int, int]],
     items = np.array([one.item for one in bought], np.int64)
     times = np.array([one.at_ms for one in bought], np.int64)
     in_store = np.array([one.store != 0 for one in bought], np.bool_)
+    prices = np.array([one.price for one in bought], np.float64)
     table = np.array(pairs, np.int64).reshape(-1, 3)
     total = 0.0
     for one in bought:  # in order, and not with sum(), which is more exact: the compiled fold adds up so
         total += one.percentile
-    return items_changed(items, times, in_store, table, total, rules)
+    return items_changed(items, times, in_store, prices, table, total, rules)
 
 
 def items_changed(
     items: Ints,
     times_ms: Ints,
     in_store: npt.NDArray[np.bool_],
+    prices: npt.NDArray[np.float64],
     pairs: Ints,
     percentile_sum: float,
     rules: StateRules,
 ) -> ItemChange:
-    """Return what purchases of ``items`` (A,), when and whether ``in_store`` (A,), and ``pairs`` (P, 3) add."""
+    """Return what purchases (A,) and ``pairs`` (P, 3) add to the items; ``prices`` (A,) are -1 where unknown."""
     numbers, groups, purchases = np.unique(items, return_inverse=True, return_counts=True)
     size = numbers.size
     slow = batch_scores(groups, size, times_ms, rate_per_ms=rules.slow_rate_per_ms, landmark_ms=LANDMARK_MS)
     fast = batch_scores(groups, size, times_ms, rate_per_ms=rules.fast_rate_per_ms, landmark_ms=LANDMARK_MS)
     rows, columns, weights = pairs.T
-    placed = np.bincount(groups[in_store], minlength=size).astype(np.int64)
-    return ItemChange(numbers, purchases.astype(np.int64), placed, slow, fast, rows, columns, weights, percentile_sum)
+    known = prices >= 0.0
+    return ItemChange(
+        numbers,
+        purchases.astype(np.int64),
+        np.bincount(groups[in_store], minlength=size).astype(np.int64),
+        np.bincount(groups[known], minlength=size).astype(np.int64),
+        np.bincount(groups[known], prices[known], size).astype(np.float64),
+        slow,
+        fast,
+        rows,
+        columns,
+        weights,
+        percentile_sum,
+    )

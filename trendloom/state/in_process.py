@@ -39,8 +39,8 @@ Journal = npt.NDArray[np.void]
 
 #: How many batches a worker may lag behind others, who share this store, before it has to read all items again.
 _KEPT_CHANGES = 256
-#: Purchases, those in a store, slow and fast score of an item that nobody has bought.
-_NEVER_BOUGHT = (0, 0, -math.inf, -math.inf)
+#: Purchases, those in a store, priced ones, spent, slow and fast score of an item that nobody has bought.
+_NEVER_BOUGHT = (0, 0, 0, 0.0, -math.inf, -math.inf)
 
 
 class InProcessStore:
@@ -62,7 +62,7 @@ class InProcessStore:
         self._customers: dict[str, bytes] = {}
         self._fences: dict[Partition, int] = {}
         self._journals: dict[Partition, dict[int, Journal]] = {}
-        self._items: dict[int, tuple[int, int, float, float]] = {}
+        self._items: dict[int, tuple[int, int, int, float, float, float]] = {}
         self._initial: dict[int, float] = {}
         self._co = BoundedCounts()
         self._population = Population(0, 0.0)
@@ -143,11 +143,12 @@ class InProcessStore:
             if part.journal.size:
                 journals[part.fence] = part.journal
         items = change.items
-        columns = (items.numbers, items.purchases, items.in_store, items.slow, items.fast)
-        for number, purchases, in_store, slow, fast in zip(*(column.tolist() for column in columns), strict=True):
-            had, had_in_store, had_slow, had_fast = self._items.get(number, _NEVER_BOUGHT)
-            scores = _log_add(had_slow, slow), _log_add(had_fast, fast)
-            self._items[number] = (had + purchases, had_in_store + in_store, *scores)
+        counts = (items.purchases, items.in_store, items.priced, items.spent, items.slow, items.fast)
+        rows = zip(items.numbers.tolist(), *(column.tolist() for column in counts), strict=True)
+        for number, purchases, in_store, priced, spent, slow, fast in rows:
+            had = self._items.get(number, _NEVER_BOUGHT)
+            scores = _log_add(had[4], slow), _log_add(had[5], fast)
+            self._items[number] = (had[0] + purchases, had[1] + in_store, had[2] + priced, had[3] + spent, *scores)
         self._co.count_pairs(items.rows, items.columns, items.weights)
         self._population = Population(
             self._population.purchases + int(items.purchases.sum()),
@@ -168,16 +169,18 @@ class InProcessStore:
             numbers = np.array(sorted(self._items.keys() | self._initial.keys()), np.int64)
         chosen = numbers.tolist()
         values = [self._items.get(number, _NEVER_BOUGHT) for number in chosen]
-        table = np.array(values, np.float64).reshape(-1, 4)
+        table = np.array(values, np.float64).reshape(-1, len(_NEVER_BOUGHT))
         columns, units = self._co.gather(numbers)
         held = columns >= 0
         return ItemRows(
             numbers=numbers,
             purchases=table[:, 0].astype(np.int64),
             in_store=table[:, 1].astype(np.int64),
+            priced=table[:, 2].astype(np.int64),
+            spent=table[:, 3].copy(),
             initial=np.array([self._initial.get(number, 0.0) for number in chosen], np.float64),
-            slow=table[:, 2].copy(),
-            fast=table[:, 3].copy(),
+            slow=table[:, 4].copy(),
+            fast=table[:, 5].copy(),
             lengths=held.sum(axis=1),
             columns=columns[held],
             units=units[held],

@@ -38,10 +38,20 @@ Floats = npt.NDArray[np.float64]
 #: Items lie in shards by their number modulo this; a state is made under it (``FORMAT`` in ``state/rules.py``).
 ITEM_SHARDS = 256
 
-_ITEM = np.dtype([("number", "<u4"), ("purchases", "<u4"), ("in_store", "<u4"), ("slow", "<f8"), ("fast", "<f8")])
+_ITEM = np.dtype(
+    [
+        ("number", "<u4"),
+        ("purchases", "<u4"),
+        ("in_store", "<u4"),
+        ("priced", "<u4"),
+        ("spent", "<f8"),
+        ("slow", "<f8"),
+        ("fast", "<f8"),
+    ]
+)
 _PAIR = np.dtype([("row", "<u4"), ("column", "<u4"), ("weight", "u1")])
 #: Columns of nothing: joined to others, they make them as wide as they are worked with.
-_NO_ITEMS = [*[np.empty(0, np.int64)] * 3, np.empty(0), np.empty(0)]
+_NO_ITEMS = [*[np.empty(0, np.int64)] * 4, *[np.empty(0)] * 3]
 _NO_PAIRS = [np.empty(0, np.int64)] * 3
 
 
@@ -88,6 +98,8 @@ class Additions(NamedTuple):
     numbers: Ints
     purchases: Ints
     in_store: Ints
+    priced: Ints
+    spent: Floats
     slow: Floats
     fast: Floats
     rows: Ints
@@ -96,10 +108,11 @@ class Additions(NamedTuple):
 
 
 def pack_items(items: ItemChange) -> bytes:
-    """Pack what a change adds to items: number, purchases and those in a store u32, slow f64, fast f64 each."""
+    """Pack what a change adds to items: number, purchases, in a store, priced u32; spent, slow and fast f64 each."""
     packed = np.empty(items.numbers.size, _ITEM)
-    packed["number"], packed["purchases"], packed["in_store"] = items.numbers, items.purchases, items.in_store
-    packed["slow"], packed["fast"] = items.slow, items.fast
+    packed["number"] = items.numbers
+    for name in (_ITEM.names or ())[1:]:
+        packed[name] = getattr(items, name)
     return packed.tobytes()
 
 
@@ -117,6 +130,8 @@ def unpack_change(entry: Entry) -> ItemChange:
         items["number"].astype(np.int64),
         items["purchases"].astype(np.int64),
         items["in_store"].astype(np.int64),
+        items["priced"].astype(np.int64),
+        items["spent"].astype(np.float64),
         items["slow"].astype(np.float64),
         items["fast"].astype(np.float64),
         pairs["row"].astype(np.int64),
@@ -191,15 +206,14 @@ class ItemLog:
         done[first:last] = [bisect.bisect_right(self._positions, position) for position in positions]
         items = [part.after(first, last, done) for part in self._items]
         pairs = [part.after(first, last, done) for part in self._pairs]
-        number, purchases, in_store, slow, fast = (np.concatenate(some) for some in zip(_NO_ITEMS, *items, strict=True))
-        row, column, weight = (np.concatenate(some) for some in zip(_NO_PAIRS, *pairs, strict=True))
-        return Additions(number, purchases, in_store, slow, fast, row, column, weight)
+        columns = [np.concatenate(some) for some in zip(_NO_ITEMS, *items, strict=True)]
+        return Additions(*columns, *(np.concatenate(some) for some in zip(_NO_PAIRS, *pairs, strict=True)))
 
 
 def no_rows() -> ItemRows:
     """Return the rows of no item."""
     none, nothing, columns = np.empty(0, np.int64), np.empty(0), np.empty(0, np.int32)
-    return ItemRows(none, none, none, nothing, nothing, nothing, none, columns, columns)
+    return ItemRows(none, none, none, none, nothing, nothing, nothing, nothing, none, columns, columns)
 
 
 def folded(rows: ItemRows, new: Additions, *, keep: int, limit: int, compiled: bool = False) -> ItemRows:
@@ -207,8 +221,8 @@ def folded(rows: ItemRows, new: Additions, *, keep: int, limit: int, compiled: b
 
     If ``compiled``, pairs are counted by numba (the extra ``fast``).
 
-    >>> scores, three = np.zeros(1), np.array([3])
-    >>> one = Additions(three, np.array([1]), np.array([0]), scores, scores, three, np.array([5]), np.array([2]))
+    >>> scores, once, three = np.zeros(1), np.array([1]), np.array([3])
+    >>> one = Additions(three, once, once, once, scores, scores, scores, three, np.array([5]), np.array([2]))
     >>> twice = folded(folded(no_rows(), one, keep=2, limit=3), one, keep=2, limit=3)
     >>> twice.purchases.tolist(), twice.slow.round(3).tolist(), twice.co_purchases
     ([2], [0.693], [{5: 4}])
@@ -218,7 +232,8 @@ def folded(rows: ItemRows, new: Additions, *, keep: int, limit: int, compiled: b
     made = rows.of(numbers)
     place = np.searchsorted(numbers, new.numbers)
     np.add.at(made.purchases, place, new.purchases)
-    np.add.at(made.in_store, place, new.in_store)
+    for name in ("in_store", "priced", "spent"):
+        np.add.at(getattr(made, name), place, getattr(new, name))
     np.logaddexp.at(made.slow, place, new.slow)
     np.logaddexp.at(made.fast, place, new.fast)
     if touched.size == 0:

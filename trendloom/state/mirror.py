@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Mirror:
-    """Items by number: purchases, those in a store, initial popularity, slow and fast log scores, co-purchase counts.
+    """Items by number: purchases, where, for how much; initial popularity, slow and fast log scores, co-purchases.
 
     Until a co-purchase row has been cut it is exact; after that, batches of several workers, which every one of them
     adds in another order, may leave other ones of its rarest columns than the store has.
@@ -39,6 +39,8 @@ class Mirror:
         self.number_of: dict[str, int] = {}
         self.purchases: Ints = np.zeros(capacity, np.int64)
         self.in_store: Ints = np.zeros(capacity, np.int64)
+        self.priced: Ints = np.zeros(capacity, np.int64)
+        self.spent: Floats = np.zeros(capacity)
         self.initial: Floats = np.zeros(capacity)
         self.slow: Floats = np.full(capacity, -np.inf)
         self.fast: Floats = np.full(capacity, -np.inf)
@@ -63,6 +65,8 @@ class Mirror:
         self._learn_ids(ids)
         self.purchases[:] = 0
         self.in_store[:] = 0
+        self.priced[:] = 0
+        self.spent[:] = 0.0
         self.initial[:] = 0.0
         self.slow[:] = -np.inf
         self.fast[:] = -np.inf
@@ -73,6 +77,8 @@ class Mirror:
             self._reserve(int(numbers.max()) + 1)
         self.purchases[numbers] = rows.purchases
         self.in_store[numbers] = rows.in_store
+        self.priced[numbers] = rows.priced
+        self.spent[numbers] = rows.spent
         self.initial[numbers] = rows.initial
         self.slow[numbers] = rows.slow
         self.fast[numbers] = rows.fast
@@ -110,6 +116,8 @@ class Mirror:
             self._reserve(int(numbers.max()) + 1)
             self.purchases[numbers] += change.purchases
             self.in_store[numbers] += change.in_store
+            self.priced[numbers] += change.priced
+            self.spent[numbers] += change.spent
             self.slow[numbers] = np.logaddexp(self.slow[numbers], change.slow)
             self.fast[numbers] = np.logaddexp(self.fast[numbers], change.fast)
             bought = int(change.purchases.sum())
@@ -156,6 +164,8 @@ class Mirror:
         more = max(size, 2 * self.capacity) - self.capacity
         self.purchases = np.concatenate([self.purchases, np.zeros(more, np.int64)])
         self.in_store = np.concatenate([self.in_store, np.zeros(more, np.int64)])
+        self.priced = np.concatenate([self.priced, np.zeros(more, np.int64)])
+        self.spent = np.concatenate([self.spent, np.zeros(more)])
         self.initial = np.concatenate([self.initial, np.zeros(more)])
         self.slow = np.concatenate([self.slow, np.full(more, -np.inf)])
         self.fast = np.concatenate([self.fast, np.full(more, -np.inf)])

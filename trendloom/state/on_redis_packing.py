@@ -29,8 +29,10 @@ __all__ = [
 
 Ints = npt.NDArray[np.int64]
 
-#: The start of an item's row: six words of four bytes.
-_POPULARITY = np.dtype([("purchases", "<u4"), ("in_store", "<u4"), ("slow", "<f8"), ("fast", "<f8")])
+#: The start of an item's row: nine words of four bytes.
+_POPULARITY = np.dtype(
+    [("purchases", "<u4"), ("in_store", "<u4"), ("priced", "<u4"), ("spent", "<f8"), ("slow", "<f8"), ("fast", "<f8")]
+)
 _HEAD = np.arange(_POPULARITY.itemsize // 4)
 
 
@@ -88,7 +90,7 @@ def pack_numbers(numbers: Ints) -> list[bytes]:
 
 
 def pack_rows(rows: ItemRows) -> list[bytes]:
-    """Pack each row: purchases, in a store u32, slow, fast f64, then column and half-units u32 of co-purchases."""
+    """Pack each row: three counts u32, spent, slow, fast f64, then column and half-units u32 of each co-purchase."""
     starts = _starts(rows.lengths)
     words = np.empty(_HEAD.size * rows.numbers.size + 2 * rows.columns.size, "<u4")
     popularity = np.empty(rows.numbers.size, _POPULARITY)
@@ -123,6 +125,8 @@ def unpack_rows(names: Sequence[bytes], packed: Sequence[bytes]) -> ItemRows:
         numbers[order],
         popularity["purchases"].astype(np.int64),
         popularity["in_store"].astype(np.int64),
+        popularity["priced"].astype(np.int64),
+        popularity["spent"].astype(np.float64),
         np.zeros(numbers.size),
         popularity["slow"].astype(np.float64),
         popularity["fast"].astype(np.float64),
@@ -144,6 +148,8 @@ def joined(parts: Sequence[ItemRows]) -> ItemRows:
         numbers[order],
         np.concatenate([part.purchases for part in parts])[order],
         np.concatenate([part.in_store for part in parts])[order],
+        np.concatenate([part.priced for part in parts])[order],
+        np.concatenate([part.spent for part in parts])[order],
         np.concatenate([part.initial for part in parts])[order],
         np.concatenate([part.slow for part in parts])[order],
         np.concatenate([part.fast for part in parts])[order],

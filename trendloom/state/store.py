@@ -150,6 +150,8 @@ class ItemChange:
     numbers: Ints  # (I,) unique item numbers, ascending
     purchases: Ints  # (I,)
     in_store: Ints  # (I,) how many of them were made in a store
+    priced: Ints  # (I,) of how many of them the price is known,
+    spent: Floats  # (I,) and the sum of these prices
     slow: Floats  # (I,) log scores of this batch alone
     fast: Floats  # (I,)
     rows: Ints  # (P,) the item bought
@@ -168,6 +170,8 @@ class Bought(NamedTuple):
     percentile: float
     event: int
     store: int
+    #: -1 where it is unknown
+    price: float = -1.0
 
 
 @dataclass(slots=True)
@@ -201,7 +205,8 @@ class Outcome(IntEnum):
 class ItemRows:
     """Items as they stand, by ascending number; their co-purchase rows lie one after the other.
 
-    >>> popularity = [np.array([1, 2]), np.array([0, 1]), np.zeros(2), np.zeros(2), np.zeros(2)]
+    >>> none, nothing = np.zeros(2, int), np.zeros(2)
+    >>> popularity = [np.array([1, 2]), np.array([0, 1]), none, nothing, nothing, nothing, nothing]
     >>> rows = ItemRows(np.array([4, 7]), *popularity, np.array([1, 2]), np.array([7, 4, 5]), np.ones(3, int))
     >>> rows.co_purchases
     [{7: 1}, {4: 1, 5: 1}]
@@ -210,6 +215,8 @@ class ItemRows:
     numbers: Ints  # (I,)
     purchases: Ints  # (I,)
     in_store: Ints  # (I,) how many of them were made in a store
+    priced: Ints  # (I,) of how many the price is known,
+    spent: Floats  # (I,) and the sum of these prices
     initial: Floats  # (I,) popularity that a simulation began with
     slow: Floats  # (I,) log scores
     fast: Floats  # (I,)
@@ -238,6 +245,8 @@ class ItemRows:
             numbers,
             np.zeros(numbers.size, np.int64),
             np.zeros(numbers.size, np.int64),
+            np.zeros(numbers.size, np.int64),
+            np.zeros(numbers.size),
             np.zeros(numbers.size),
             np.full(numbers.size, -np.inf),
             np.full(numbers.size, -np.inf),
@@ -245,7 +254,7 @@ class ItemRows:
             self.columns[chosen],
             self.units[chosen],
         )
-        for name in ("purchases", "in_store", "initial", "slow", "fast"):
+        for name in ("purchases", "in_store", "priced", "spent", "initial", "slow", "fast"):
             getattr(found, name)[known] = getattr(self, name)[here]
         return found
 
@@ -406,7 +415,7 @@ class Keys:
         return self._items("fences")
 
     def rows(self, shard: int) -> str:
-        """Hash of one of the items' shards: item number (4 bytes) to popularity (24 bytes) and co-purchases."""
+        """Hash of one of the items' shards: item number (4 bytes) to popularity (36 bytes) and co-purchases."""
         return self._items(f"rows:{shard}")
 
     @property

@@ -102,6 +102,20 @@ def test_what_has_to_fit_comes_back_before_what_does_not() -> None:
     assert lists(history, names_unknown, dynamics)[0][:2] == [1, 2]
 
 
+def test_what_costs_more_comes_back_before_what_costs_less() -> None:
+    features, dynamics = shop({3: 5, 7: 9, 1: 2, 2: 2} | EVERYTHING)
+    features = replace(features, category_names=("one",), category=np.zeros(ITEMS, np.int16))
+    priced, spent = np.zeros(ITEMS, np.int64), np.zeros(ITEMS)
+    priced[[1, 2]], spent[[1, 2]] = 2, [10.0, 80.0]
+    dear = replace(dynamics, priced=priced, spent=spent)
+    history = asked([(2, 2), (1, 1)])
+    assert lists(history, features, dynamics)[0][:2] == [1, 2]
+    assert lists(history, features, dear)[0][:2] == [2, 1]
+    assert dear.price_level(np.array([[1, 2, 3, -1]])) == pytest.approx(np.array([[10 / 45, 80 / 45, 1.0, 1.0]]))
+    priced[:], spent[:] = 1, 0.0  # everything is free
+    assert dear.price_level(np.array([1, -1])).tolist() == [1.0, 1.0]
+
+
 def test_what_goes_with_the_history_comes_before_what_is_popular() -> None:
     features, dynamics = shop({3: 5, 7: 9, 1: 20, 6: 2} | EVERYTHING, [(1, 6, 80)])
     assert lists(asked([(1, 1)]), features, dynamics)[0][:2] == [1, 6]

@@ -23,7 +23,14 @@ RULES = st.builds(
 
 def log_of(rows: list[tuple[int, int, int, int, int]]) -> list[Purchase]:
     return [
-        purchase(event, f"c{customer}", item, START_MS + day * DAY_MS, store=f"store-{store}" if store else None)
+        purchase(
+            event,
+            f"c{customer}",
+            item,
+            START_MS + day * DAY_MS,
+            store=f"store-{store}" if store else None,
+            price=0.1 * item if day else None,
+        )
         for customer, item, event, day, store in rows
     ]
 
@@ -37,7 +44,7 @@ def same(plain: Prepared, compiled: Prepared) -> None:
     assert plain.change.journal.tobytes() == compiled.change.journal.tobytes()
     theirs, ours = plain.change.customers, compiled.change.customers
     assert (theirs.ids, theirs.expected.tolist(), theirs.records) == (ours.ids, ours.expected.tolist(), ours.records)
-    for name in ("numbers", "purchases", "slow", "fast", "rows", "columns", "weights"):
+    for name in ("numbers", "purchases", "in_store", "priced", "spent", "slow", "fast", "rows", "columns", "weights"):
         assert getattr(plain.change.items, name).tolist() == getattr(compiled.change.items, name).tolist()
     assert plain.change.items.percentile_sum == compiled.change.items.percentile_sum
 

@@ -39,6 +39,8 @@ def changes(draw: st.DrawFn) -> ItemChange:
         numbers,
         np.array([draw(st.integers(1, 3)) for _ in numbers], np.int64),
         np.array([draw(st.integers(0, 1)) for _ in numbers], np.int64),
+        np.array([draw(st.integers(0, 1)) for _ in numbers], np.int64),
+        np.array([draw(st.integers(0, 9)) for _ in numbers], np.float64),
         np.array([draw(scores) for _ in numbers], np.float64),
         np.array([draw(scores) for _ in numbers], np.float64),
         rows,
@@ -57,22 +59,21 @@ def entries_of(some: list[ItemChange]) -> list[Entry]:
 
 
 def plain_rows(some: list[ItemChange]) -> dict[int, list[Any]]:
-    """Purchases, those in a store, scores and co-purchases of each item: in dictionaries, one after the other."""
+    """Counts, spent, scores and co-purchases of each item: in dictionaries, one after the other."""
     rows: dict[int, list[Any]] = {}
 
     def row(number: int) -> list[Any]:
-        return rows.setdefault(number, [0, 0, -math.inf, -math.inf, {}])
+        return rows.setdefault(number, [0, 0, 0, 0.0, -math.inf, -math.inf, {}])
 
     for one in some:
-        columns = (one.numbers, one.purchases, one.in_store, one.slow, one.fast)
-        for number, purchases, in_store, slow, fast in zip(*(column.tolist() for column in columns), strict=True):
+        counts = (one.purchases, one.in_store, one.priced, one.spent, one.slow, one.fast)
+        for number, *new in zip(one.numbers.tolist(), *(column.tolist() for column in counts), strict=True):
             known = row(number)
-            known[0] += purchases
-            known[1] += in_store
-            known[2:4] = float(np.logaddexp(known[2], slow)), float(np.logaddexp(known[3], fast))
+            known[:4] = [had + more for had, more in zip(known[:4], new[:4], strict=True)]
+            known[4:6] = [float(np.logaddexp(had, more)) for had, more in zip(known[4:6], new[4:], strict=True)]
         for a, b, weight in zip(one.rows.tolist(), one.columns.tolist(), one.weights.tolist(), strict=True):
             for number, other in ((a, b), (b, a)):
-                counts = row(number)[4]
+                counts = row(number)[6]
                 counts[other] = counts.get(other, 0) + weight
                 if len(counts) > LIMIT:
                     best = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:KEEP]
@@ -82,7 +83,7 @@ def plain_rows(some: list[ItemChange]) -> dict[int, list[Any]]:
 
 
 def as_dictionary(rows: ItemRows) -> dict[int, list[Any]]:
-    columns = (rows.numbers, rows.purchases, rows.in_store, rows.slow, rows.fast)
+    columns = (rows.numbers, rows.purchases, rows.in_store, rows.priced, rows.spent, rows.slow, rows.fast)
     table = zip(*(column.tolist() for column in columns), rows.co_purchases, strict=True)
     return {number: list(known) for number, *known in table}
 
@@ -90,10 +91,10 @@ def as_dictionary(rows: ItemRows) -> dict[int, list[Any]]:
 def check_rows(found: ItemRows, wanted: dict[int, list[Any]]) -> None:
     known = as_dictionary(found)
     assert known.keys() == wanted.keys()
-    for number, (purchases, in_store, slow, fast, row) in wanted.items():
-        assert known[number][:2] == [purchases, in_store]
-        np.testing.assert_allclose(known[number][2:4], [slow, fast], rtol=1e-12)
-        assert known[number][4] == row
+    for number, (*counts, slow, fast, row) in wanted.items():
+        assert known[number][:4] == counts
+        np.testing.assert_allclose(known[number][4:6], [slow, fast], rtol=1e-12)
+        assert known[number][6] == row
 
 
 def stored(rows: ItemRows) -> ItemRows:
@@ -138,14 +139,14 @@ def test_shards_folded_up_to_different_entries_become_the_same_rows(
 @given(change=changes())
 def test_a_change_is_read_back_as_it_was(change: ItemChange) -> None:
     found = unpack_change(entries_of([change])[0])
-    for name in ("numbers", "purchases", "in_store", "slow", "fast", "rows", "columns", "weights"):
+    for name in ("numbers", "purchases", "in_store", "priced", "spent", "slow", "fast", "rows", "columns", "weights"):
         assert getattr(found, name).tolist() == getattr(change, name).tolist()
     assert found.percentile_sum == change.percentile_sum
 
 
 def test_entries_that_come_again_or_too_late_are_refused() -> None:
     empty = np.empty(0, np.int64)
-    nothing = ItemChange(empty, empty, empty, np.empty(0), np.empty(0), empty, empty, empty, 0.0)
+    nothing = ItemChange(empty, empty, empty, empty, np.empty(0), np.empty(0), np.empty(0), empty, empty, empty, 0.0)
     entries, log = entries_of([nothing] * 3), ItemLog()
     log.take([])
     log.take(entries[:2])
@@ -164,7 +165,7 @@ def test_positions_are_compared_as_numbers() -> None:
 
 def test_additions_leave_what_they_are_added_to_as_it_was() -> None:
     scores, one = np.zeros(1), np.ones(1, np.int64)
-    new = Additions(3 * one, one, one, scores, scores, 3 * one, 5 * one, one)
+    new = Additions(3 * one, one, one, one, scores, scores, scores, 3 * one, 5 * one, one)
     first = folded(no_rows(), new, keep=2, limit=3)
     folded(first, new, keep=2, limit=3)
     assert (first.purchases.tolist(), first.co_purchases) == ([1], [{5: 1}])

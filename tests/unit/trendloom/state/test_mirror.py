@@ -30,6 +30,7 @@ def exact(mirror: Mirror) -> dict[str, Any]:
         "ids": mirror.ids,
         "purchases": mirror.purchases[:size].tolist(),
         "in_store": mirror.in_store[:size].tolist(),
+        "priced": mirror.priced[:size].tolist(),
         "initial": mirror.initial[:size].tolist(),
         "co": {row: mirror.co.row(row) for row in mirror.co.rows().tolist()},
         "purchases_of_all": mirror.population.purchases,
@@ -41,6 +42,7 @@ def check_equal(mirror: Mirror, wanted: Mirror) -> None:
     assert exact(mirror) == exact(wanted)
     size = len(wanted.ids)
     np.testing.assert_allclose(mirror.slow[:size], wanted.slow[:size], rtol=1e-12)
+    np.testing.assert_allclose(mirror.spent[:size], wanted.spent[:size], rtol=1e-12)
     np.testing.assert_allclose(mirror.fast[:size], wanted.fast[:size], rtol=1e-12)
     np.testing.assert_allclose(mirror.population.percentile_sum, wanted.population.percentile_sum, rtol=1e-12)
 

@@ -39,13 +39,13 @@ def test_the_mean_percentile_of_nobody_is_one_half() -> None:
 def test_rows_of_some_items_in_any_order_and_of_items_that_are_not_there() -> None:
     lengths, columns, units = np.array([2, 0, 3]), np.array([5, 9, 2, 5, 7]), np.array([1, 2, 3, 4, 5])
     scores = np.array([1.0, 2.0, 3.0])
-    purchases, in_store = np.array([1, 2, 3]), np.array([0, 2, 1])
-    popularity = (scores, -scores, 2 * scores)
-    rows = ItemRows(np.array([2, 5, 9]), purchases, in_store, *popularity, lengths, columns, units)
+    counts = (np.array([1, 2, 3]), np.array([0, 2, 1]), np.array([1, 0, 3]))
+    rows = ItemRows(np.array([2, 5, 9]), *counts, 5 * scores, scores, -scores, 2 * scores, lengths, columns, units)
     some = rows.of(np.array([9, 4, 2, 11]))
     assert some.numbers.tolist() == [9, 4, 2, 11]
     assert some.purchases.tolist() == [3, 0, 1, 0]
     assert some.in_store.tolist() == [1, 0, 0, 0]
+    assert (some.priced.tolist(), some.spent.tolist()) == ([3, 0, 1, 0], [15.0, 0.0, 5.0, 0.0])
     assert some.initial.tolist() == [3.0, 0.0, 1.0, 0.0]
     assert some.slow.tolist() == [-3.0, -np.inf, -1.0, -np.inf]
     assert some.co_purchases == [{2: 3, 5: 4, 7: 5}, {}, {5: 1, 9: 2}, {}]
