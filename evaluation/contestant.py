@@ -30,14 +30,13 @@ class Purchases:
     """B purchases in event-time order.
 
     ``customer`` and ``item`` (B,) are numbers from 0 on; ``at_ms`` (B,) event times, UTC; ``price`` (B,) NaN where
-    unknown; ``channel`` and ``store`` (B,) codes, -1 where unknown.
+    unknown; ``store`` (B,) codes of the stores, -1 where it was made in none or nobody knows.
     """
 
     customer: Ints
     item: Ints
     at_ms: Ints
     price: Floats
-    channel: Shorts
     store: Shorts
 
     def __len__(self) -> int:
@@ -57,7 +56,6 @@ class Purchases:
             np.asarray(at_ms, np.int64),
             np.full(size, np.nan),
             np.full(size, -1, np.int16),
-            np.full(size, -1, np.int16),
         )
 
     def part(self, which: slice | npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> Purchases:
@@ -67,7 +65,6 @@ class Purchases:
             self.item[which],
             self.at_ms[which],
             self.price[which],
-            self.channel[which],
             self.store[which],
         )
 

@@ -89,6 +89,5 @@ def _numbered(log: PurchaseLog, rows: Ints, customer: Ints, number_of: dict[str,
         item[log.item[rows]],
         log.occurred_at_ms[rows],
         log.price[rows],
-        np.full(rows.size, -1, np.int16),
         log.store[rows].astype(np.int16),
     )

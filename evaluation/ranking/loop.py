@@ -136,8 +136,8 @@ class RankingLoop:
         """Return what the kernel reads, for whoever times its steps."""
         return self._lists.arrays(query, self.dynamics, self.standing())
 
-    def learn(self, purchases: Purchases, query: Query) -> None:
-        """Learn purchases (B,) and what they asked."""
+    def learn(self, purchases: Purchases, query: Query, histories: Histories) -> None:
+        """Learn purchases (B,) and what they asked; the histories, which include them, pair them with earlier ones."""
         customer, item, dynamics = purchases.customer, purchases.item, self.dynamics
         self._make_room(customer)
         np.add.at(self._percentile_sum, customer, query.percentile)
@@ -151,10 +151,9 @@ class RankingLoop:
         np.logaddexp.at(dynamics.slow, item, math.log(2.0) / self.rules.slow_half_life_s * elapsed_s)
         np.logaddexp.at(dynamics.fast, item, math.log(2.0) / self.rules.fast_half_life_s * elapsed_s)
         window = self.rules.co_purchase_window
-        older, met = query.history[:, 1 : window + 1], query.newest[:, 1 : window + 1]
-        row, place = np.nonzero(met)
-        one, other = item[row], older[row, place].astype(np.int64)
-        same_day = query.history_ms[:, 1 : window + 1][row, place] // DAY_MS == query.at_ms[row] // DAY_MS
+        row, place = np.nonzero(histories.distinct[:, 1 : window + 1])
+        one, other = item[row], histories.item[row, place + 1]
+        same_day = histories.at_ms[row, place + 1] // DAY_MS == query.at_ms[row] // DAY_MS
         halves = np.where(same_day, 2, 1)
         if one.size:
             dynamics.co.count_pairs(one, other, halves)

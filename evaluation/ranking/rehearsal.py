@@ -48,10 +48,11 @@ class _Walk:
         self._customers = Customers(self.loop.rules.history_length + 1)
 
     def take(self, batch: Purchases, *, keep: bool) -> None:
-        query = self.loop.question(batch, self._customers.after(batch))
+        histories = self._customers.after(batch)
+        query = self.loop.question(batch, histories)
         if keep:
             self.examples.ask(batch.customer, batch.item, batch.at_ms, self.loop.described(query))
-        self.loop.learn(batch, query)
+        self.loop.learn(batch, query, histories)
         self._customers.learn(batch)
 
 

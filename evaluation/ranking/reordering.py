@@ -16,7 +16,7 @@ __all__ = ["reordered"]
 def reordered(purchases: Purchases, rng: np.random.Generator) -> Purchases:
     """Return purchases (B,) in which the items of each customer's day (UTC) have changed places at random.
 
-    Row by row the customers and times are those of before; an item takes its price, channel and store with it.
+    Row by row the customers and times are those of before; an item takes its price and store with it.
 
     >>> day = Purchases.of([4, 5, 4, 4], [1, 2, 3, 4], [0, 1, 2, DAY_MS])
     >>> again = reordered(day, np.random.default_rng(2))
@@ -35,6 +35,5 @@ def reordered(purchases: Purchases, rng: np.random.Generator) -> Purchases:
         purchases.item[taken],
         purchases.at_ms,
         purchases.price[taken],
-        purchases.channel[taken],
         purchases.store[taken],
     )

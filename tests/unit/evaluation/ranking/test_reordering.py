@@ -12,10 +12,10 @@ ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=40)
 
 
 def purchases(rows: list[tuple[int, int]]) -> Purchases:
-    """Return purchases of (customer, day), of items numbered one after the other, whose price is their number."""
+    """Return purchases of (customer, day), of items numbered one after the other, whose price and store are their number."""
     days = sorted(day for _, day in rows)
     log = Purchases.of([who for who, _ in rows], range(len(rows)), [day * DAY_MS + n for n, day in enumerate(days)])
-    log.price[:] = log.item
+    log.price[:], log.store[:] = log.item, log.item
     return log
 
 
@@ -25,7 +25,7 @@ def test_each_customer_s_day_keeps_its_purchases_and_its_times(rows: list[tuple[
     again = reordered(log, np.random.default_rng(seed))
     assert again.customer.tolist() == log.customer.tolist()
     assert again.at_ms.tolist() == log.at_ms.tolist()
-    assert again.price.tolist() == again.item.tolist()
+    assert again.price.tolist() == again.store.tolist() == again.item.tolist()
 
     def kept(one: Purchases) -> set[tuple[int, int, int]]:
         return set(zip(one.customer.tolist(), (one.at_ms // DAY_MS).tolist(), one.item.tolist(), strict=True))
