@@ -12,7 +12,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=40)
 
 
 def purchases(rows: list[tuple[int, int]]) -> Purchases:
-    """Return purchases of (customer, day), of items numbered one after the other, whose price and store are their number."""
+    """Return purchases of (customer, day), of items numbered one after the other; price and store are their number."""
     days = sorted(day for _, day in rows)
     log = Purchases.of([who for who, _ in rows], range(len(rows)), [day * DAY_MS + n for n, day in enumerate(days)])
     log.price[:], log.store[:] = log.item, log.item

@@ -47,7 +47,7 @@ def forest() -> Forest:
 def made_log() -> list[Purchase]:
     """Purchases of nine customers, none of which repeats one of the same day: an evaluation drops those."""
     rng = np.random.default_rng(7)
-    log = {}
+    log: dict[tuple[str, str, int], Purchase] = {}
     for event in range(300):
         bought = one(event, f"c{rng.integers(9)}", int(rng.geometric(0.08)) % N, START_MS + event * DAY_MS // 50)
         bought = bought.model_copy(update={"price": None if event % 5 == 0 else float(rng.integers(1, 50))})
