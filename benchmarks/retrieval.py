@@ -205,6 +205,7 @@ class Asking:
             list_rules=ListRules(preset, K),
             stores=store_positions(),
             monotonic=time.monotonic,
+            cpu_s=time.thread_time,
             compiled=compiled,
         )
 

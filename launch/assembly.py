@@ -183,6 +183,7 @@ async def open_refresher(
         worker=f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
         follow_every_s=settings.state.mirror_refresh_ms / 1000.0,
         monotonic=time.monotonic,
+        cpu_s=time.thread_time,
         compiled=compiled,
     )
     await refresher.open(clock_ms())

@@ -48,7 +48,8 @@ class Refresher:
     ``begin`` batches, each when its partition's one before is ``written``; ``score`` and then ``settle`` them in the
     same order, as far behind as you like, and ``fold_some`` now and then (``apply`` is ``begin``, ``written``
     and ``fold_some`` in one). With ``compiled`` batches are folded, scored and written as JSON by compiled kernels
-    (they need numba), else by their plain forms.
+    (they need numba), else by their plain forms. What work costs is measured by ``cpu_s``, a clock of CPU time: on
+    another one it may have taken long because others had the core, and would be put off for long.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Refresher:
         worker: str,
         follow_every_s: float,
         monotonic: Callable[[], float],
+        cpu_s: Callable[[], float] = lambda: 0.0,
         compiled: bool = False,
     ) -> None:
         self._store = store
@@ -72,6 +74,7 @@ class Refresher:
         self._worker = worker
         self._follow_every_s = follow_every_s
         self._monotonic = monotonic
+        self._cpu_s = cpu_s
         self._followed_at_s = monotonic()
         self.mirror = Mirror(state_rules, capacity=max(1024, 2 * len(catalogue)), compiled=compiled)
         self.epoch = -1
@@ -101,6 +104,7 @@ class Refresher:
             list_rules=self._list_rules,
             stores=self._stores,
             monotonic=self._monotonic,
+            cpu_s=self._cpu_s,
             compiled=self._compiled,
         )
         fold: Callable[..., Prepared] = prepare

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from refreshing import (
 from trendloom.catalogue.synthetic import random_catalogue
 from trendloom.errors import InputError
 from trendloom.events import Purchase
+from trendloom.relevance.standing import Standing
 from trendloom.state.columns import Arrivals, Span
 from trendloom.state.in_process import InProcessStore
 from trendloom.state.store import Change, Outcome, Partition
@@ -78,6 +80,26 @@ def test_a_list_knows_the_batches_before_its_own() -> None:
         assert [each.told["percentile"] for each in whole] == [whole[0].told["percentile"]] * 10
         assert split[8].told["percentile"] > whole[8].told["percentile"]
         assert split[9].told["trendiness"] != whole[9].told["trendiness"]
+
+    asyncio.run(check())
+
+
+def test_a_snapshot_that_waited_for_the_core_does_not_put_off_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    taken: list[float] = []
+
+    def slowly(*told: Any) -> Standing:
+        taken.append(clock.now_s)
+        clock.now_s += 60.0  # others had the core
+        return Standing(*told)
+
+    async def check() -> None:
+        refresher = await opened(InProcessStore(), clock=clock)  # no CPU time passes
+        monkeypatch.setattr("trendloom.refresh.scorer.Standing", slowly)
+        for start in range(0, 40, 4):
+            clock.now_s += 1.0
+            listed(refresher, await applied(refresher, [one(start + n, "ann", n) for n in range(4)], start))
+        assert len(taken) >= 9
 
     asyncio.run(check())
 
