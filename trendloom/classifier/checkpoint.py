@@ -17,6 +17,7 @@ from safetensors.numpy import save
 
 from trendloom.classifier.head import Classifier, Standardisation
 from trendloom.errors import ClassifierError
+from trendloom.whole_files import write_whole
 
 __all__ = ["FORMAT_VERSION", "SHIPPED", "as_kept", "load_classifier", "save_classifier"]
 
@@ -59,10 +60,7 @@ def save_classifier(classifier: Classifier, path: Path) -> int:
     }
     # one entry: safetensors writes several in an order that changes from run to run
     content = save(tensors, {"about": json.dumps(about, sort_keys=True, ensure_ascii=False)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    write_whole(path, content)
     return len(content)
 
 

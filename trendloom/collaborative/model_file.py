@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from trendloom.collaborative.model import CollaborativeModel
 from trendloom.errors import CollaborativeModelError
+from trendloom.whole_files import write_whole
 
 __all__ = ["load_model", "save_model"]
 
@@ -44,10 +45,7 @@ def save_model(model: CollaborativeModel, path: Path) -> None:
     for name in ("user_ids", "item_ids"):
         tensors[name] = np.frombuffer(orjson.dumps(getattr(model, name)), np.uint8)
     told = {"format": _FORMAT, "kind": model.kind, "provenance": json.dumps(model.provenance)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    save_file(tensors, unfinished, metadata=told)
-    unfinished.replace(path)
+    write_whole(path, save(tensors, told))
 
 
 def load_model(path: Path) -> CollaborativeModel:

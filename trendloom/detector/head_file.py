@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trendloom.errors import CatalogueError
+from trendloom.whole_files import write_whole
 
 if TYPE_CHECKING:
     from models.detector import DetectorNetwork
@@ -40,7 +41,7 @@ def save_head(
 ) -> None:
     """Write what was learnt, with the classes in their order and what it was learnt from."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {_HEAD + name: value for name, value in network.head.state_dict().items()}
     if with_tail:
@@ -54,7 +55,7 @@ def save_head(
         "provenance": provenance,
     }
     halved = {name: value.detach().cpu().to(torch.float16).contiguous() for name, value in tensors.items()}
-    save_file(halved, path, metadata={"trendloom": json.dumps(told)})
+    write_whole(path, save(halved, {"trendloom": json.dumps(told)}))
 
 
 def read_head(path: Path, *, device: str = "cpu") -> tuple[DetectorNetwork, dict[str, Any]]:

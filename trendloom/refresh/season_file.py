@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from trendloom.errors import SeasonError
 from trendloom.logs.purchase_log import PurchaseLog
 from trendloom.relevance.season import WEEK_MS, SeasonCounts
+from trendloom.whole_files import write_whole
 
 __all__ = ["SeasonFile", "read_season", "season_of_log", "write_season"]
 
@@ -77,10 +78,7 @@ def write_season(path: Path, season: SeasonFile) -> None:
         "count": np.ascontiguousarray(season.count),
         "item_ids": np.frombuffer(orjson.dumps(season.item_ids), np.uint8),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    save_file(tensors, unfinished, metadata={"format": _FORMAT, "provenance": json.dumps(season.provenance)})
-    unfinished.replace(path)
+    write_whole(path, save(tensors, {"format": _FORMAT, "provenance": json.dumps(season.provenance)}))
 
 
 def read_season(path: Path) -> SeasonFile:
