@@ -15,8 +15,9 @@ from launch.processes import Process, Processes, ProgramFailed
 _SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 
 _PARENT = """
-import sys, threading, time
+import signal, sys, threading, time
 from launch.processes import Processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 processes = Processes()
 started = []
 thread = threading.Thread(target=lambda: started.append(processes.start("sleeper", [sys.executable, "-c",
