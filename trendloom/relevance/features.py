@@ -173,6 +173,12 @@ class ItemDynamics:
         """Return what items cost on the mean, over what a purchase costs on the mean; 1 where no price is known.
 
         Item numbers may have any shape; -1 is no item.
+
+        >>> none, counts = np.zeros(0), np.array([2, 1, 0])
+        >>> known = {"priced": counts, "spent": np.array([10.0, 20.0, 0.0])}  # 5 and 20, 10 on the mean
+        >>> items = ItemDynamics(counts, none, none, none, 1.0, 1.0, 0, co=BoundedCounts(), **known)
+        >>> items.price_level(np.array([0, 1, 2, -1])).tolist()
+        [0.5, 2.0, 1.0, 1.0]
         """
         known, all_spent = int(self.priced.sum()), float(self.spent.sum())
         if not known or all_spent <= 0.0:

@@ -25,6 +25,8 @@ Ints = npt.NDArray[np.int64]
 
 _DAY_S = 86_400
 _SAME_DAY, _OTHER_DAY = 2, 1  # half-units of co-purchase
+#: What costs more is taken for a price that nobody knows: one such record would drown all others in the sums for good.
+_MOST_PRICE = 1e9
 
 
 @dataclass(slots=True)
@@ -274,7 +276,7 @@ def items_changed(
     slow = batch_scores(groups, size, times_ms, rate_per_ms=rules.slow_rate_per_ms, landmark_ms=LANDMARK_MS)
     fast = batch_scores(groups, size, times_ms, rate_per_ms=rules.fast_rate_per_ms, landmark_ms=LANDMARK_MS)
     rows, columns, weights = pairs.T
-    known = prices >= 0.0
+    known = (prices >= 0.0) & (prices <= _MOST_PRICE)
     return ItemChange(
         numbers,
         purchases.astype(np.int64),

@@ -264,3 +264,10 @@ def test_offsets_that_do_not_ascend_are_a_mistake_of_the_caller() -> None:
                 prior_mean=0.5,
                 rules=RULES,
             )
+
+
+def test_a_price_that_cannot_be_one_is_not_added_up() -> None:
+    log = [purchase(event, "ann", 3, price=price) for event, price in enumerate([2.0, None, 1e300, 0.5])]
+    made = folded(log, percentiles=[0.5] * 4, first_offset=0)
+    items = made.change.items
+    assert (items.purchases.tolist(), items.priced.tolist(), items.spent.tolist()) == ([4], [2], [2.5])
