@@ -17,6 +17,7 @@ from evaluation.ground import make_ground
 from trendloom.catalogue.garment import Catalogue
 from trendloom.errors import LogFormatError
 from trendloom.logs.purchase_log import PurchaseLog
+from trendloom.relevance.season import SeasonCounts
 
 __all__ = ["batches", "cut_before", "prepare"]
 
@@ -29,7 +30,7 @@ def prepare(
     """Return a log's purchases and the ground for contestants.
 
     A repeated (day, customer, item) counts once. Of ``past``, an earlier log (its customers may be others), only what
-    lies before the first scored day and before the log itself begins is handed on.
+    lies before the first scored day and before the log itself begins is handed on, and counted as earlier years' season.
     """
     first = _first_pieces(log)
     names = np.full(len(log.customers), -1, np.int64)
@@ -50,7 +51,9 @@ def prepare(
     number_of = {item_id: number for number, item_id in enumerate(ground.item_ids)}
     if past is not None:
         earlier = _numbered(past, kept, coded, number_of)
-        ground = replace(ground, past=earlier)
+        season = SeasonCounts(ground.n_items)
+        season.learn(earlier.item, earlier.at_ms)
+        ground = replace(ground, past=earlier, features=replace(ground.features, season=season))
     return _numbered(log, first, names, number_of), replace(ground, days_only=log.dates_only > 0)
 
 

@@ -125,7 +125,8 @@ def _learned_rules(settings: Settings) -> LearnedRules:
         raise MissingExtra("The preset learned needs numba. Action: pip install 'trendloom[fast]'")
     from trendloom.relevance.learned.ranker_file import read_ranker
 
-    return LearnedRules(PRESETS["learned"], read_ranker(path).forest, settings.lists.linear_above_ms)
+    forest = read_ranker(path, with_season=bool(settings.lists.season_file)).forest
+    return LearnedRules(PRESETS["learned"], forest, settings.lists.linear_above_ms)
 
 
 def ranker_path(settings: Settings) -> Path | None:

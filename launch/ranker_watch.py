@@ -23,8 +23,11 @@ log = logging.getLogger(__name__)
 class RankerWatch:
     """Follows a ranker file; ``take`` gets the trees of each version that was not there when the watch began."""
 
-    def __init__(self, path: Path, take: Callable[[Forest], Awaitable[None]], *, every_s: float) -> None:
+    def __init__(
+        self, path: Path, take: Callable[[Forest], Awaitable[None]], *, every_s: float, with_season: bool
+    ) -> None:
         self._path = path
+        self._with_season = with_season
         self._take = take
         self._every_s = every_s
         self._seen = self._version()
@@ -42,7 +45,7 @@ class RankerWatch:
             return False
         self._seen = version
         try:
-            ranker = await asyncio.to_thread(read_ranker, self._path)
+            ranker = await asyncio.to_thread(read_ranker, self._path, with_season=self._with_season)
         except RankerError as error:
             log.warning("The new ranker is not taken up: %s Lists come from the old one", error)
             return False

@@ -98,7 +98,7 @@ def _watched_ranker(settings: Settings, refresher: Refresher) -> Coroutine[Any, 
         return None
     from launch.ranker_watch import RankerWatch  # needs numba
 
-    return RankerWatch(path, refresher.take_forest, every_s=every_s).run()
+    return RankerWatch(path, refresher.take_forest, every_s=every_s, with_season=bool(settings.lists.season_file)).run()
 
 
 async def _together(work: Coroutine[Any, Any, None], *beside: Coroutine[Any, Any, None]) -> None:

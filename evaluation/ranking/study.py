@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,11 @@ def _study(arguments: argparse.Namespace) -> dict[str, Any]:
     report |= {"seeds": [], "grown": {}, "recall": {}, "seconds": {}, "made_with": made_with()}
     for seed in arguments.seeds:
         log = read_log(arguments.log, arguments.columns, seed=seed)
-        purchases, ground = prepare(log, catalogue, seed=seed, from_ms=from_ms)
+        past = None
+        if arguments.past is not None:
+            past = read_log(arguments.past, arguments.columns, seed=seed, to_ms=from_ms)
+            report["past"] = past.name
+        purchases, ground = prepare(log, catalogue, seed=seed, past=past, from_ms=from_ms)
         if to_ms is not None:
             purchases = cut_before(purchases, to_ms)
         questions = ask(purchases, from_ms=from_ms)
@@ -166,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study that the command line asks for and print its report."""
     parser = study_parser("python -m evaluation.ranking.study", __doc__)
     parser.add_argument("--from", dest="scored_from", required=True, help="first scored day, e.g. 2020-09-18 (UTC)")
+    parser.add_argument("--past", type=Path, help="an earlier log, whose years the season is told from")
     parser.add_argument("--to", dest="scored_to", help="first day not read any more (UTC)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds of times of day and ties")
     parser.add_argument("--rounds", type=int, default=Growth.rounds, help="trees at most")

@@ -5,6 +5,7 @@ What is learnt from what is in :mod:`evaluation.ranking`; this reads flags, show
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,12 @@ def ranker(
             min=1, help="Orders in which each day goes by. Default: 4 if the log names days and no times, else 1."
         ),
     ] = None,
+    season: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="File of trendloom train season, which workers then need as lists.season_file."
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads that grow trees.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of times of day, of what is left out, and of growing.")] = 1,
 ) -> None:
@@ -48,6 +55,7 @@ def ranker(
     from trendloom.logs.columns import parse_mapping
     from trendloom.logs.event_time import parse_moment
     from trendloom.logs.read import read_log
+    from trendloom.refresh.season_file import read_season
     from trendloom.relevance.learned.ranker_file import RankerFile, write_ranker
 
     if not can_grow():
@@ -62,6 +70,11 @@ def ranker(
     )
     shop = load_catalogue(catalogue)
     purchases, ground = prepare(purchase_log, shop, seed=seed)
+    earlier = None if season is None else read_season(season)
+    if earlier is not None:
+        number_of = {item_id: number for number, item_id in enumerate(ground.item_ids)}
+        counts = earlier.by_number(number_of, ground.n_items)
+        ground = replace(ground, features=replace(ground.features, season=counts))
     growth = Growth(rounds=rounds, leaves=leaves, learning_rate=learning_rate, threads=threads, seed=seed)
     told = 0
 
@@ -72,7 +85,10 @@ def ranker(
             typer.echo(f"{done:,} of {len(purchases):,} purchases", err=True)
 
     grown = train(purchases, ground, growth, seed=seed, orders=orders, progress=progress)
-    write_ranker(out, RankerFile(grown.forest, provenance_of(grown, purchase_log, purchases, shop.fingerprint)))
+    provenance = provenance_of(grown, purchase_log, purchases, shop.fingerprint)
+    if earlier is not None:
+        provenance["season"] = dict(earlier.provenance)
+    write_ranker(out, RankerFile(grown.forest, provenance))
     typer.echo(
         f"{out}: {grown.forest.n_trees} trees from {grown.examples:,} examples ({grown.rows:,} candidates); "
         f"NDCG@10 among the candidates of customers held out: {grown.ndcg_held_out:.3f}"

@@ -69,11 +69,28 @@ class SeasonCounts:
         Weeks that lie less than half a year back are no other season and never count; weeks that nobody met count as
         no purchases only where their year was met at all. Zeros where no earlier year is known.
         """
+        return self._a_week(at_ms, range(-spread_weeks, spread_weeks + 1))
+
+    def usual(self, at_ms: int) -> Floats:
+        """Return purchases a week (N,) in the 52 weeks around the same date of each earlier year.
+
+        Against these :meth:`same_weeks` says what is bought more than all the year round. None of the weeks lies less
+        than half a year back.
+
+        >>> season = SeasonCounts(2)
+        >>> season.learn(np.array([0, 0, 1]), np.array([5, 6, 56]) * WEEK_MS)
+        >>> (season.usual(58 * WEEK_MS) * 27).tolist()    # weeks 5 to 31 of those around week 6 are known
+        [2.0, 0.0]
+        """
+        return self._a_week(at_ms, range(-26, 26))
+
+    def _a_week(self, at_ms: int, around: range) -> Floats:
+        """Return purchases a week (N,) in these weeks around the same date of each earlier year."""
         now = at_ms // WEEK_MS
         total, met = np.zeros(self._size), 0
         for year in range(1, 1 + int(max(now - min(self._weeks, default=now), 0) // YEAR_WEEKS) + 1):
             middle = now - round(year * YEAR_WEEKS)
-            for week in range(middle - spread_weeks, middle + spread_weeks + 1):
+            for week in (middle + away for away in around):
                 if week not in self._weeks and not self._covers(week):
                     continue
                 met += 1

@@ -121,6 +121,11 @@ def test_a_past_log_is_cut_before_the_first_scored_day(tmp_path: Path) -> None:
     assert 0 < len(ground.past) < 400
     assert ground.past.at_ms.max() < FIRST_MS
     assert purchases.at_ms.min() >= FIRST_MS
+    season = ground.features.season
+    assert season is not None
+    a_year_on_ms = FIRST_MS - 7 * DAY_MS + 365 * DAY_MS
+    assert season.same_weeks(a_year_on_ms, spread_weeks=0).sum() > 0
+    assert season.same_weeks(FIRST_MS + 2 * DAY_MS, spread_weeks=1).sum() == 0
     later = read_log(old, "purchases", from_ms=FIRST_MS)
     _, without = prepare(log, None, past=later, from_ms=FIRST_MS + 2 * DAY_MS)
     assert without.past is not None

@@ -49,6 +49,10 @@ class Live(NamedTuple):
     purchases: Ints  # (N+,)
     in_store: Ints  # (N+,) purchases that were made in a store
     in_store_share: float  # of all purchases
+    priced: Ints  # (N+,) purchases whose price is known
+    spent: Floats  # (N+,) the sum of these prices
+    price_scale: float  # one over what a purchase costs on the mean, 0 where no price is known
+    season: Singles  # (N, 4) the signals of the part season, (0, 4) where no earlier year is known
     slow: Floats  # (N+,)
     fast: Floats  # (N+,)
     slow_rate_per_ms: float

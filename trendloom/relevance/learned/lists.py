@@ -22,9 +22,11 @@ from trendloom.relevance.learned.attributes import AttributePairs, Attributes
 from trendloom.relevance.learned.forest import Forest
 from trendloom.relevance.learned.gathering import N_EVIDENCE, SOURCES
 from trendloom.relevance.learned.kernel import answer, describe_some
+from trendloom.relevance.learned.seasons import season_signals
 from trendloom.relevance.learned.signals import DENSE, PART_OF_SIGNAL, PARTS, POPULARITY_POWER, SIGNALS
 from trendloom.relevance.presets import Preset
 from trendloom.relevance.query import Query
+from trendloom.relevance.season import WEEK_MS
 from trendloom.relevance.standing import Standing
 from trendloom.relevance.top_k import TopK
 
@@ -94,6 +96,8 @@ class LearnedLists:
         self._sold: tuple[Ints, npt.NDArray[np.int32], Floats, Floats] | None = None
         self._section_total: Floats = np.zeros(0)
         self._in_store_share = 0.5
+        self._price_scale = 0.0
+        self._season: tuple[int, npt.NDArray[np.float32]] | None = None
         self._in_group = Lists(np.zeros(1, np.int64), np.zeros(0, np.int64))
         self._part_of_signal = np.array(PART_OF_SIGNAL, np.int64)
 
@@ -115,6 +119,8 @@ class LearnedLists:
         preset = self._preset
         self._standing = standing
         self._in_store_share = (int(dynamics.in_store.sum()) + 1) / (int(dynamics.purchases.sum()) + 2)
+        spent = float(dynamics.spent.sum())
+        self._price_scale = int(dynamics.priced.sum()) / spent if spent > 0.0 else 0.0
         self._product_damping = damping(standing.product_purchases, preset.product_shrinkage, preset.damping)
         self._chances = self.pairs.chances()
         dense = self._attributes.dense
@@ -178,15 +184,33 @@ class LearnedLists:
     ) -> tuple[Asked, Shop, Live, Rules, Room]:
         """Return what the kernel reads and the room it works in, for whoever calls it or times its steps."""
         self.stand(standing, dynamics)
-        return Asked.of(query), self._shop, self._live(dynamics, standing, barred), self._rules, self._room
+        live = self._live(dynamics, standing, barred, self._in_season(int(query.at_ms.max(initial=0))))
+        return Asked.of(query), self._shop, live, self._rules, self._room
 
-    def _live(self, dynamics: ItemDynamics, standing: Standing, barred: npt.NDArray[np.bool_] | None) -> Live:
+    def _in_season(self, at_ms: int) -> npt.NDArray[np.float32]:
+        """Return the signals of the season (N, 4) in the week of a batch's newest purchase, made once a week."""
+        week = at_ms // WEEK_MS
+        if self._season is None or self._season[0] != week:
+            self._season = (week, season_signals(self._features, self._attributes, at_ms))
+        return self._season[1]
+
+    def _live(
+        self,
+        dynamics: ItemDynamics,
+        standing: Standing,
+        barred: npt.NDArray[np.bool_] | None,
+        season: npt.NDArray[np.float32],
+    ) -> Live:
         chance, everybody = self._chances
         assert self._sold is not None  # noqa: S101 - `stand` was called
         return Live(
             dynamics.purchases,
             dynamics.in_store if dynamics.in_store.size else np.zeros_like(dynamics.purchases),
             self._in_store_share,
+            dynamics.priced if dynamics.priced.size else np.zeros_like(dynamics.purchases),
+            dynamics.spent if dynamics.spent.size else np.zeros(dynamics.purchases.size),
+            self._price_scale,
+            season,
             dynamics.slow,
             dynamics.fast,
             math.log(2.0) / dynamics.slow_half_life_s / 1000.0,

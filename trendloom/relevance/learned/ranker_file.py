@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from trendloom.errors import RankerError
 from trendloom.relevance.learned.forest import Forest
-from trendloom.relevance.learned.signals import SIGNALS
+from trendloom.relevance.learned.signals import SEASON, SIGNALS
 
 __all__ = ["RankerFile", "read_ranker", "write_ranker"]
 
@@ -59,8 +59,12 @@ def write_ranker(path: Path, ranker: RankerFile) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def read_ranker(path: Path) -> RankerFile:
-    """Read a ranker. Raises :class:`~trendloom.errors.RankerError` for a file that is missing, damaged or of others."""
+def read_ranker(path: Path, *, with_season: bool = True) -> RankerFile:
+    """Read a ranker. Raises :class:`~trendloom.errors.RankerError` for a file that is missing, damaged or of others.
+
+    ``with_season`` says whether earlier years are known where the trees are asked; without them, trees that ask about
+    the season are refused, too.
+    """
     if not path.is_file():
         raise RankerError(f"There is no ranker {path}. {_AGAIN}")
     try:
@@ -79,6 +83,12 @@ def read_ranker(path: Path) -> RankerFile:
     forest = Forest(**arrays)
     if not _is_sound(forest):
         raise RankerError(f"The trees of the ranker {path} do not hang together. {_AGAIN}")
+    asked = {SIGNALS[signal] for signal in np.unique(forest.signal[forest.signal >= 0]).tolist()}
+    if not with_season and asked & set(SEASON):
+        raise RankerError(
+            f"The trees of the ranker {path} ask about the season, and no earlier years are known. Action: set "
+            "lists.season_file to the file of `trendloom train season` that they were grown with."
+        )
     return RankerFile(forest, told.get("provenance", {}))
 
 

@@ -5,7 +5,17 @@ The order is that of the columns which :mod:`trendloom.relevance.learned.describ
 
 from __future__ import annotations
 
-__all__ = ["DENSE", "LIFT_POWERS", "PARTS", "PART_OF_SIGNAL", "POPULARITY_POWER", "RANKED", "SIGNALS", "STARTS"]
+__all__ = [
+    "DENSE",
+    "LIFT_POWERS",
+    "PARTS",
+    "PART_OF_SIGNAL",
+    "POPULARITY_POWER",
+    "RANKED",
+    "SEASON",
+    "SIGNALS",
+    "STARTS",
+]
 
 #: Attributes between whose values transitions are counted, in order (:mod:`trendloom.relevance.learned.attributes`).
 DENSE = ("group", "type", "colour", "section", "pattern")
@@ -79,6 +89,18 @@ _PLACE = (
     "in_store_now",  # whether the purchase that asks was made in one
     "place_lift",  # its share of purchases made there (in a store, or not) over that of all items
 )
+_PRICE = (
+    "price",  # log of what it costs on the mean over what a purchase costs on the mean, 0 where unknown
+    "price_to_last",  # that less the same of the item just bought
+    "price_to_history",  # and less its weighted mean over the history
+)
+#: The part ``season``, which :mod:`trendloom.relevance.learned.seasons` makes for all items at once.
+SEASON = (
+    "season_item",  # log(1 + purchases a week in the same weeks of earlier years); 0 where none are known
+    "season_product",  # the same of its product
+    "season_group_lift",  # log of how much more of its group is bought in these weeks than all the year round
+    "season_type_lift",  # the same of its type
+)
 _ATTRIBUTES = tuple(
     tuple(f"{name}_{what}" for what in ("chance", "lift", "chance_after_last", "share", "today")) for name in DENSE
 )
@@ -115,6 +137,8 @@ _BY_PART = {
     "repurchase": _REPURCHASE,
     "person": _PERSON,
     "place": _PLACE,
+    "price": _PRICE,
+    "season": SEASON,
     "transition": _ATTRIBUTES[0],
     "type": _ATTRIBUTES[1],
     "colour": _ATTRIBUTES[2],

@@ -20,9 +20,11 @@ from trendloom.events import Purchase, RecommendationList
 from trendloom.refresh import LearnedRules, ListRules, Refresher
 from trendloom.refresh.assortment import features_by_number
 from trendloom.refresh.attributes import attributes_by_number
+from trendloom.refresh.season_file import SeasonFile
 from trendloom.relevance.learned.forest import Forest
 from trendloom.relevance.learned.signals import SIGNALS
 from trendloom.relevance.presets import PRESETS
+from trendloom.relevance.season import WEEK_MS
 from trendloom.state.in_process import InProcessStore
 from trendloom.state.rules import StateRules
 
@@ -31,7 +33,24 @@ pytestmark = pytest.mark.timeout(300)  # the first one compiles the kernels
 N, BATCH, K = 40, 15, 8
 CATALOGUE = random_catalogue(N, np.random.default_rng(3))
 #: Each decides once; together they order the candidates by where, how much and with what they are bought.
-ASKED = {"place_lift": 1.02, "in_store_share": 0.4, "slow": 1.0, "knn": 0.01, "group_lift": 1.0, "fusion_rank": 6.5}
+ASKED = {
+    "place_lift": 1.02,
+    "in_store_share": 0.4,
+    "slow": 1.0,
+    "price_to_last": 0.05,
+    "knn": 0.01,
+    "season_item": 0.8,
+    "group_lift": 1.0,
+    "price_to_history": -0.1,
+    "fusion_rank": 6.5,
+}
+#: A year earlier every item was bought so often in the week of the log's first purchase.
+EARLIER = SeasonFile(
+    tuple(CATALOGUE.item_ids),
+    np.arange(N, dtype=np.int32),
+    np.full(N, START_MS // WEEK_MS - 52, np.int32),
+    np.arange(N, dtype=np.float32) % 11,
+)
 
 
 def forest() -> Forest:
@@ -60,7 +79,9 @@ async def lists_of_a_worker(log: list[Purchase]) -> list[list[str]]:
         InProcessStore(),
         CATALOGUE,
         state_rules=StateRules(),
-        list_rules=ListRules(PRESETS["balanced"], K, learned=LearnedRules(PRESETS["learned"], forest(), 1_000.0)),
+        list_rules=ListRules(
+            PRESETS["balanced"], K, learned=LearnedRules(PRESETS["learned"], forest(), 1_000.0), season=EARLIER
+        ),
         stores={},
         worker="w",
         follow_every_s=1.0,
@@ -92,6 +113,7 @@ def lists_of_a_rehearsal(log: list[Purchase]) -> list[list[str]]:
     in_store = np.array([-1 if bought.store_id is None else 0 for bought in log], np.int16)
     purchases = replace(purchases, price=prices, store=in_store)
     features = features_by_number(CATALOGUE, np.arange(N), N, {})
+    features = replace(features, season=EARLIER.by_number(number, N))
     loop, customers = RankingLoop(features, attributes_by_number(CATALOGUE, np.arange(N), N), k=K), Customers(21)
     told = []
     for start in range(0, len(log), BATCH):

@@ -25,6 +25,12 @@ def test_the_mean_over_weeks_and_years() -> None:
     assert found.tolist() == [1.5, 0.5, 0.0, 0.0]
 
 
+def test_all_the_year_round_is_the_mean_of_the_weeks_around() -> None:
+    season = learned({100 - 104 - 26: [0], 100 - 52 - 27: [1], 100 - 52 + 25: [0, 1], 100 - 52 + 26: [2]})
+    found = season.usual(100 * WEEK_MS)
+    assert found.tolist() == [2 / 104, 2 / 104, 0.0, 0.0]
+
+
 def test_a_week_without_purchases_between_others_counts_as_one() -> None:
     season = learned({47: [0], 49: [0], 90: [1]})
     assert season.same_weeks(100 * WEEK_MS, spread_weeks=1).tolist()[0] == 2 / 3

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from small_shop import asking, shop, some_histories
+from small_shop import START_MS, asking, shop, some_histories
 
 from evaluation.light_loop import LightLoop
 from trendloom.catalogue.synthetic import random_catalogue
@@ -19,6 +19,7 @@ from trendloom.relevance.learned.lists import Described, LearnedLists
 from trendloom.relevance.learned.signals import DENSE, LIFT_POWERS, PART_OF_SIGNAL, PARTS, RANKED, SIGNALS
 from trendloom.relevance.presets import PRESETS
 from trendloom.relevance.query import DAY_MS, UNKNOWN_STORE, Query
+from trendloom.relevance.season import WEEK_MS, SeasonCounts
 from trendloom.relevance.standing import Standing
 from trendloom.relevance.visual import similarity
 
@@ -45,11 +46,17 @@ def small(seed: int, *, views: bool = False, k: int = 10) -> Small:
     loop = shop(seed, n=N, events=900, photo_share=0.6)
     catalogue = random_catalogue(N, np.random.default_rng(seed), photo_share=0.6)
     sections = ["" if row % 7 == 0 else f"section {row % 3}" for row in range(N)]
+    rng = np.random.default_rng(seed)
+    season = SeasonCounts(N)
+    season.learn(rng.integers(N, size=4_000), START_MS - rng.integers(30, 110, size=4_000) * WEEK_MS)
+    loop.features = replace(loop.features, season=season)
     attributes = attributes_by_number(replace(catalogue, sections=sections), np.arange(N), N)
     lists = LearnedLists(
         loop.features, attributes, PRESET, k=k, exclude_other_views=views, history_length=8, co_limit=128
     )
     loop.dynamics.in_store = np.random.default_rng(seed).binomial(loop.dynamics.purchases, 0.3).astype(np.int64)
+    loop.dynamics.priced = rng.binomial(loop.dynamics.purchases, 0.5).astype(np.int64)
+    loop.dynamics.spent = loop.dynamics.priced * rng.uniform(1.0, 50.0, loop.dynamics.priced.size)
     lists.rebuild_pairs(loop.dynamics.co)
     lists.touch(None, loop.dynamics)
     return Small(loop, attributes, lists, Standing(loop.features, loop.dynamics))
@@ -146,6 +153,18 @@ def plain_signals(it: Small, query: Query, row: int, item: int) -> dict[str, flo
     told["in_store_share"], told["in_store_now"] = share, float(query.stores[row, 0] != -1)
     told["place_lift"] = share / usual if told["in_store_now"] else (1 - share) / (1 - usual)
     total = sum(w for _, w, _ in past)
+    price = {j: math.log(d.price_level(np.array([j]))[0]) for j in [item, *(j for j, _, _ in past)]}
+    told["price"], told["price_to_last"] = price[item], price[item] - price[last]
+    told["price_to_history"] = price[item] - sum(w / total * price[j] for j, w, _ in past)
+    assert f.season is not None
+    now, usual = f.season.same_weeks(at_ms, spread_weeks=1), f.season.usual(at_ms)
+    told["season_item"] = math.log(1 + now[item])
+    told["season_product"] = math.log(1 + now[f.product == mine].sum()) if mine >= 0 else 0.0
+    for place, name in ((0, "season_group_lift"), (1, "season_type_lift")):
+        if a.dense[item, place] >= 0:
+            same = a.dense[:, place] == a.dense[item, place]
+            ratio = now.sum() / usual.sum()
+            told[name] = math.log((now[same].sum() / ratio + 2) / (usual[same].sum() + 2))
     told["table_mean"] = float(sum(w / total * tables[j] for j, w, _ in past) @ tables[item])
     told["lifted"] = 0.7 * told["slow"]
     for place, name in enumerate(DENSE):
@@ -338,6 +357,30 @@ def test_pairs_learnt_one_by_one_are_those_rebuilt_from_the_counts() -> None:
             if row < column:
                 learned.learn_pairs(np.array([row]), np.array([column]), np.array([weight]))
     assert learned.counts.tolist() == AttributePairs.rebuilt(it.attributes, co).counts.tolist()
+
+
+def test_without_prices_and_earlier_years_their_signals_say_nothing() -> None:
+    it = small(3)
+    it.loop.features = replace(it.loop.features, season=None)
+    it.loop.dynamics.priced, it.loop.dynamics.spent = np.zeros(0, np.int64), np.zeros(0)
+    it.lists = LearnedLists(
+        it.loop.features, it.attributes, PRESET, k=10, exclude_other_views=False, history_length=8, co_limit=128
+    )
+    found = it.described(asking(some_histories(3, 8, n=N)))
+    silent = [place for place, name in enumerate(SIGNALS) if name.startswith(("price", "season"))]
+    assert len(silent) == 7
+    assert found.item.size > 0
+    assert not found.signals[:, silent].any()
+
+
+def test_the_season_goes_on_with_the_week() -> None:
+    it, rows = small(3), some_histories(3, 8, n=N)
+    column = SIGNALS.index("season_item")
+    for now_ms in (START_MS + 5 * DAY_MS, START_MS + 12 * DAY_MS):
+        found = it.described(asking(rows, now_ms=now_ms))
+        assert it.loop.features.season is not None
+        expected = np.log1p(it.loop.features.season.same_weeks(now_ms, spread_weeks=1))[found.item]
+        assert found.signals[:, column].tolist() == pytest.approx(expected.tolist(), rel=1e-6)
 
 
 def test_every_signal_belongs_to_a_part() -> None:

@@ -10,6 +10,7 @@ from trendloom.errors import RankerError
 from trendloom.relevance.learned import ranker_file
 from trendloom.relevance.learned.forest import Forest
 from trendloom.relevance.learned.ranker_file import RankerFile, read_ranker, write_ranker
+from trendloom.relevance.learned.signals import SIGNALS
 
 FOREST = Forest(
     np.array([3, -1, -1], np.int32),
@@ -44,6 +45,17 @@ def test_a_missing_file_and_a_damaged_one_say_what_to_do(tmp_path: Path) -> None
         path.write_bytes(cut)
         with pytest.raises(RankerError, match=r"cannot be read .*Action: train one"):
             read_ranker(path)
+
+
+def test_trees_that_ask_about_the_season_are_refused_where_no_earlier_year_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "ranker.npz"
+    asks = np.array([SIGNALS.index("season_type_lift"), -1, -1], np.int32)
+    write_ranker(path, RankerFile(replace(FOREST, signal=asks), {}))
+    assert read_ranker(path).forest.n_trees == 1
+    with pytest.raises(RankerError, match=r"about the season.*Action: set lists\.season_file"):
+        read_ranker(path, with_season=False)
+    write_ranker(path, RankerFile(FOREST, {}))
+    assert read_ranker(path, with_season=False).forest.n_trees == 1
 
 
 def test_pickles_are_not_read(tmp_path: Path) -> None:
