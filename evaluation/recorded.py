@@ -30,7 +30,7 @@ def prepare(
     """Return a log's purchases and the ground for contestants.
 
     A repeated (day, customer, item) counts once. Of ``past``, an earlier log (its customers may be others), only what
-    lies before the first scored day and before the log itself begins is handed on, and counted as earlier years' season.
+    lies before the first scored day and before the log itself begins is handed on, and is what the season is told from.
     """
     first = _first_pieces(log)
     names = np.full(len(log.customers), -1, np.int64)
