@@ -12,7 +12,7 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, cast
@@ -28,7 +28,7 @@ from agents.counters import Counters
 from agents.dead_letter import DeadLetters
 from agents.debounce import Debounce, Outgoing
 from agents.popularity import TrendsPublisher
-from agents.publishing import Publisher, Record
+from agents.publishing import MOST_BATCH_BYTES, Publisher, Record, compiled_packer
 from agents.purchases import Decoded, PurchasesAgent, Work
 from agents.scoring import ScoringAgent
 from agents.trendiness import TrendinessSummary
@@ -128,7 +128,7 @@ def build_app(
         consumer_group_instance_id=rules.instance_id or None,
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
-        producer_max_batch_size=1_000_000,
+        producer_max_batch_size=MOST_BATCH_BYTES,
         producer_compression_type=rules.compression,
         stream_buffer_maxsize=1,  # a whole batch: what waits any longer waits in the consumer, and grows
         stream_wait_empty=False,  # what is unfinished is delivered again, and changes nothing
@@ -146,7 +146,11 @@ def build_app(
     app.transport = transport
 
     counters, trendiness, status = Counters(), TrendinessSummary(), {"status": "starting"}
-    publisher = Publisher(lambda: cast("Any", app.producer)._producer, retry_budget_s=rules.retry_budget_s)  # noqa: SLF001 - Faust has no public door to batches
+    publisher = Publisher(
+        lambda: cast("Any", app.producer)._producer,  # noqa: SLF001 - Faust has no public door to batches
+        retry_budget_s=rules.retry_budget_s,
+        packer=compiled_packer() if refresher.compiled and rules.compression is None else None,
+    )
     partitions = {"purchases": 1}
     purchases = PurchasesAgent(
         refresher,
@@ -180,7 +184,7 @@ def build_app(
     topic = app.topic(names.purchases, schema=BatchSchema(key_type=bytes, value_type=bytes))
     decoded, applied, published = (Belt(app, maxsize=MOST_UNDER_WAY) for _ in range(3))
 
-    async def publish(records: list[Record], done: Callable[[], object]) -> None:
+    async def publish(records: Sequence[Record], done: Callable[[], object]) -> None:
         """Begin to publish, with ``done`` to be called once all is acknowledged; waits while too much is under way."""
         publishing = asyncio.get_running_loop().create_task(scoring.publish(records))
         await published.send(value=(publishing, done))
@@ -230,7 +234,7 @@ def build_app(
                 await publish(records, done)
                 continue
             under_way.done(batches)  # its lists may be held back for long
-            numbers, purchases_taken = work.applied.listed.numbers.tolist(), len(work.records)
+            numbers, purchases_taken = work.applied.listed.numbers.tolist(), len(work.sent_at_ms)
             await publish_lists(debounce, debounce.admit(records, numbers, purchases_taken, event.ack))
 
     @app.agent(published, name="acknowledging", concurrency=1, supervisor_strategy=CrashingSupervisor)

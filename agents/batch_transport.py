@@ -58,12 +58,14 @@ class Batch:
 
     tp: TP
     records: list[Record]
+    size: int = field(init=False)
     first_offset: int = field(init=False)
     last_offset: int = field(init=False)
     acked: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        """Note the offsets: they are needed for longer than the records."""
+        """Note how many there are, and their offsets: they are needed for longer than the records."""
+        self.size = len(self.records)
         self.first_offset = int(self.records[0].offset)
         self.last_offset = int(self.records[-1].offset)
 
@@ -263,7 +265,7 @@ class BatchConsumer(stock.Consumer):
             if known in self._waiting:
                 self._waiting[known].add(parts)
                 continue
-            fetched = Fetched(known, parts)
+            fetched = Fetched(parts)
             if fetched.first() is not None:
                 self._waiting[known] = fetched
         return bool(records)
@@ -391,7 +393,7 @@ class BatchConsumer(stock.Consumer):
             self._unacked_messages.discard(message)
             for batch in message.value:
                 batch.acked = True
-                self._n_acked += len(batch.records)
+                self._n_acked += batch.size
                 batch.records = []  # the offsets wait for the commit; the records need not
             message.value = None
             notify(self._waiting_for_ack)

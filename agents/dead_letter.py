@@ -9,8 +9,9 @@ import base64
 from typing import Literal
 
 import orjson
-from aiokafka.structs import ConsumerRecord
+from faust.types import TP
 
+from agents import fetched
 from agents.publishing import Publisher, Record
 from trendloom.errors import BadMessage
 from trendloom.events import DeadLetter, encode
@@ -22,15 +23,15 @@ PAYLOAD_LIMIT_BYTES = 512 * 1024
 _JSON_LIMIT_BYTES = PAYLOAD_LIMIT_BYTES * 4 // 3
 
 
-def dead_letter(record: ConsumerRecord, why: BadMessage, now_ms: int) -> DeadLetter:
-    """Return the dead letter of a record: text where it is UTF-8, base64 where it is not or JSON would swell it."""
+def dead_letter(tp: TP, record: fetched.Record, why: BadMessage, now_ms: int) -> DeadLetter:
+    """Return the dead letter of a partition's record: text where it is UTF-8, base64 where it is not or would swell."""
     value = record.value or b""
     payload, encoding = _payload(value[:PAYLOAD_LIMIT_BYTES])
     return DeadLetter(
         reason=why.reason,
         detail=why.detail,
-        topic=record.topic,
-        partition=record.partition,
+        topic=tp.topic,
+        partition=tp.partition,
         offset=record.offset,
         key=None if record.key is None else _text(record.key),
         payload=payload,

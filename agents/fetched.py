@@ -8,12 +8,11 @@ replaced by :class:`Unopened`; see :mod:`agents.batch_transport`.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException
-from faust.types import TP
 
 __all__ = ["Fetched", "Part", "Parts", "Record", "Unopened"]
 
@@ -21,40 +20,44 @@ __all__ = ["Fetched", "Part", "Parts", "Record", "Unopened"]
 Part = tuple[int, Any]
 
 
-class Record:
-    """One record, with what the agents read of it; the names are those of aiokafka's ``ConsumerRecord``."""
+class Record(Protocol):
+    """What the agents read of a record. aiokafka's unpacked records have it: nothing is copied out of them."""
 
-    __slots__ = ("headers", "key", "offset", "partition", "timestamp", "timestamp_type", "topic", "value")
+    @property
+    def offset(self) -> int:
+        """Where it lies in its partition."""
+        ...
 
-    topic: str
-    partition: int
-    offset: int
-    #: Milliseconds since the epoch.
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes | None]]
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since the epoch."""
+        ...
 
-    def __init__(self, topic: str, partition: int, packed: Any) -> None:
-        self.topic = topic
-        self.partition = partition
-        self.offset = packed.offset
-        self.timestamp = packed.timestamp
-        self.timestamp_type = packed.timestamp_type
-        self.key = packed.key
-        self.value = packed.value
-        self.headers = packed.headers
+    @property
+    def timestamp_type(self) -> int:
+        """Whether the sender (0) or the log (1) said when."""
+        ...
 
-    def __repr__(self) -> str:
-        return f"Record({self.topic}-{self.partition}@{self.offset})"
+    @property
+    def key(self) -> bytes | None:
+        """The key, as it was sent."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """The value, as it was sent."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Names and values."""
+        ...
 
 
 class Fetched:
     """Records of one partition in offset order, some of them still packed."""
 
-    def __init__(self, tp: TP, parts: Iterable[Part]) -> None:
-        self._tp = tp
+    def __init__(self, parts: Iterable[Part]) -> None:
         self._parts = deque(parts)
         self._open: list[Record] = []
 
@@ -86,10 +89,9 @@ class Fetched:
 
     def _unpack(self) -> None:
         """See to it that a record lies open, if there is any."""
-        topic, partition = self._tp
         while not self._open and self._parts:
             start, packed = self._parts.popleft()
-            self._open = [Record(topic, partition, record) for record in packed]
+            self._open = list(packed)
             if self._open and self._open[0].offset < start:  # a compressed batch comes whole
                 self._open = [record for record in self._open if record.offset >= start]
 

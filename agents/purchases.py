@@ -7,17 +7,16 @@ crashes. What comes out is scored and published by :mod:`agents.scoring`, while 
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from aiokafka.structs import ConsumerRecord
 
 from agents.batch_transport import Batch
 from agents.counters import Counters
 from agents.dead_letter import DeadLetters, dead_letter
+from agents.fetched import Record
 from trendloom.errors import BadMessage
 from trendloom.events import SENT_AT_HEADER, DeadLetter, PurchaseRecord, decode_purchases
 from trendloom.partitions import partitions_of_keys
@@ -25,30 +24,29 @@ from trendloom.refresh import Applied, Refresher
 from trendloom.state.columns import Arrivals, Span
 from trendloom.state.store import Partition
 
-__all__ = ["Decoded", "PurchasesAgent", "Work", "intended_send_time"]
+__all__ = ["Decoded", "PurchasesAgent", "Work", "intended_send_times"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Decoded:
-    """Batches whose bad records are set aside, as one; ``records`` (A,) are those of its ``arrivals`` (A,)."""
+    """Batches whose bad records are set aside, as one; ``sent_at_ms`` (A,) when its ``arrivals`` (A,) were sent."""
 
     arrivals: Arrivals
-    records: Sequence[ConsumerRecord]
+    sent_at_ms: list[int | None]
 
 
 @dataclass(slots=True)
 class Work:
-    """A batch on its way to scoring; ``records`` (A,) are those of its arrivals."""
+    """A batch on its way to scoring; ``sent_at_ms`` (A,) are the intended send times of its arrivals."""
 
     applied: Applied
-    records: Sequence[ConsumerRecord]
+    sent_at_ms: list[int | None]
 
-    def sent_at_ms(self) -> list[int | None]:
+    def listed_sent_at_ms(self) -> list[int | None]:
         """Return the intended send time of each listed purchase, in order."""
-        records = self.records
-        return [intended_send_time(records[place]) for place in self.applied.listed.which.tolist()]
+        return [self.sent_at_ms[place] for place in self.applied.listed.which.tolist()]
 
 
 class PurchasesAgent:
@@ -84,39 +82,37 @@ class PurchasesAgent:
         """
         now_ms = self._clock_ms()
         letters: list[DeadLetter] = []
-        records: list[ConsumerRecord] = []
-        purchases: list[PurchaseRecord] = []
+        usable: list[int] = []
         known, count_unknown = self._refresher.catalogue.row_of, self._count_unknown_items
         arrived = [record for batch in batches for record in batch.records]
         decoded = decode_purchases([record.value for record in arrived], now_ms)
-        for record, found in zip(arrived, decoded, strict=True):
+        purchases: list[PurchaseRecord] = []
+        for place, found in enumerate(decoded):
             if isinstance(found, BadMessage):
-                letters.append(self._set_aside(record, found, now_ms))
+                letters.append(self._set_aside(batches, place, found, now_ms))
             elif count_unknown or found.item_id in known:
-                records.append(record)
+                usable.append(place)
                 purchases.append(found)
             else:
-                letters.append(self._set_aside(record, self._unknown(found.item_id), now_ms))
+                letters.append(self._set_aside(batches, place, self._unknown(found.item_id), now_ms))
         numbers = await self._refresher.number([purchase.item_id for purchase in purchases])
         if (numbers < 0).any():
-            letters += [self._set_aside(records[place], _FULL, now_ms) for place in np.flatnonzero(numbers < 0)]
+            full = np.flatnonzero(numbers < 0).tolist()
+            letters += [self._set_aside(batches, usable[place], _FULL, now_ms) for place in full]
             kept = np.flatnonzero(numbers >= 0).tolist()
-            records, purchases = [records[place] for place in kept], [purchases[place] for place in kept]
+            usable, purchases = [usable[place] for place in kept], [purchases[place] for place in kept]
             numbers = numbers[kept]
         if letters:
             await self._dead_letters.publish(letters, now_ms)
-        spans = self._spans(batches, records, complete=len(records) == len(arrived))
-        arrivals = Arrivals([record.offset for record in records], purchases, numbers, spans)
+        records = arrived if len(usable) == len(arrived) else [arrived[place] for place in usable]
+        arrivals = Arrivals([record.offset for record in records], purchases, numbers, self._spans(batches, usable))
         self._count_keys(arrivals)
-        return Decoded(arrivals, records)
+        return Decoded(arrivals, intended_send_times(records))
 
     @staticmethod
-    def _spans(batches: Sequence[Batch], records: Sequence[ConsumerRecord], *, complete: bool) -> list[Span]:
-        if complete:
-            sizes = [len(batch.records) for batch in batches]
-        else:
-            of_each = Counter(record.partition for record in records)
-            sizes = [of_each[batch.tp.partition] for batch in batches]
+    def _spans(batches: Sequence[Batch], usable: Sequence[int]) -> list[Span]:
+        ends = np.cumsum([len(batch.records) for batch in batches])
+        sizes = np.diff(np.searchsorted(usable, ends), prepend=0).tolist()
         return [
             Span(Partition(batch.tp.topic, batch.tp.partition), batch.first_offset, batch.last_offset, size)
             for batch, size in zip(batches, sizes, strict=True)
@@ -124,7 +120,7 @@ class PurchasesAgent:
 
     async def begin(self, decoded: Decoded) -> Work:
         """Begin to apply a decoded batch; the batches before of its partitions must be written."""
-        return Work(await self._refresher.begin(decoded.arrivals), decoded.records)
+        return Work(await self._refresher.begin(decoded.arrivals), decoded.sent_at_ms)
 
     def _unknown(self, item_id: str) -> BadMessage:
         return BadMessage(
@@ -133,19 +129,28 @@ class PurchasesAgent:
             "Action: add it to the catalogue, or set lists.unknown_items to count.",
         )
 
-    def _set_aside(self, record: ConsumerRecord, why: BadMessage, now_ms: int) -> DeadLetter:
+    def _set_aside(self, batches: Sequence[Batch], place: int, why: BadMessage, now_ms: int) -> DeadLetter:
+        for batch in batches:
+            if place < len(batch.records):
+                break
+            place -= len(batch.records)
+        tp, record = batch.tp, batch.records[place]
         self._counters.dead_letters[why.reason] += 1
-        log.warning("%s[%d]@%d: %s", record.topic, record.partition, record.offset, why.detail)
-        return dead_letter(record, why, now_ms)
+        log.warning("%s[%d]@%d: %s", tp.topic, tp.partition, record.offset, why.detail)
+        return dead_letter(tp, record, why, now_ms)
 
     def _count_keys(self, arrivals: Arrivals) -> None:
         meant = partitions_of_keys([name.encode() for name in arrivals.names], self._partitions())
         self._counters.keyed_otherwise += int((meant[arrivals.places] != arrivals.partitions).sum())
 
 
-def intended_send_time(record: ConsumerRecord) -> int | None:
-    """Return the ``sent_at`` header of a record in milliseconds; None where it is missing or no number."""
-    for name, value in record.headers:
+def intended_send_times(records: Sequence[Record]) -> list[int | None]:
+    """Return the ``sent_at`` header of each record in milliseconds; None where it is missing or no number."""
+    return [_sent_at_ms(record.headers) if record.headers else None for record in records]
+
+
+def _sent_at_ms(headers: Sequence[tuple[str, bytes | None]]) -> int | None:
+    for name, value in headers:
         if name == SENT_AT_HEADER and value is not None and value.isdigit() and len(value) <= 15:
             return int(value)
     return None

@@ -6,11 +6,11 @@ and was prepared anew is scored anew. Publishing overlaps with the next batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from agents.counters import Counters
 from agents.debounce import newest_of_each
-from agents.publishing import Publisher, Record
+from agents.publishing import Publisher, Record, Records
 from agents.purchases import Work
 from trendloom.refresh import Refresher
 
@@ -37,7 +37,7 @@ class ScoringAgent:
         self._clock_ms = clock_ms
         self._newest_only = newest_only
 
-    async def score(self, work: Work) -> list[Record]:
+    async def score(self, work: Work) -> Sequence[Record]:
         """Return the lists of a batch as records once it is written, and let the items' copy catch up.
 
         They answer ``work.applied.listed``, in that order: with ``newest_only`` it has been narrowed to them.
@@ -51,18 +51,18 @@ class ScoringAgent:
         self._counters.lists_skipped += applied.tally.new + applied.tally.repeated - len(records)
         return records
 
-    async def _records(self, work: Work) -> list[Record]:
+    async def _records(self, work: Work) -> Sequence[Record]:
         applied = work.applied
         if not applied.listed:
             return []
         if self._newest_only:
             applied.listed = applied.listed.narrowed(newest_of_each(applied.listed))
         listed = applied.listed  # of a batch that is prepared anew meanwhile it is another one
-        values = await self._refresher.lists(applied, listed, work.sent_at_ms(), self._clock_ms())
+        values = await self._refresher.lists(applied, listed, work.listed_sent_at_ms(), self._clock_ms())
         keys = [purchase.customer_id.encode() for purchase in listed.purchases]
-        return list(zip(keys, values, strict=True))
+        return Records(keys, values)
 
-    async def publish(self, records: list[Record]) -> None:
+    async def publish(self, records: Sequence[Record]) -> None:
         """Publish lists and return when all of them are acknowledged."""
         if records:
             await self._publisher.publish(self._topic, records, self._clock_ms())

@@ -58,7 +58,7 @@ def arrivals_of(workload: Workload) -> list[Arrival]:
     for place, (customer, item) in enumerate(zip(customers, items, strict=True)):
         record = PurchaseRecord(
             schema_version=1,
-            event_id=uuid.UUID(bytes=events[16 * place : 16 * place + 16]),
+            event_id=str(uuid.UUID(bytes=events[16 * place : 16 * place + 16])),
             customer_id=customer_id(customer),
             item_id=item_id(item),
             occurred_at=BEGUN_MS + place,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from aiokafka.record.memory_records import MemoryRecords
+
 __all__ = ["FakeBatch", "FakeProducer"]
 
 Sent = tuple[str, int, list[tuple[bytes, bytes, int]]]
@@ -14,15 +16,29 @@ class FakeBatch:
     """Takes so many records, and none of more than a million bytes, as the worker's own producer."""
 
     def __init__(self, room: int) -> None:
-        self.records: list[tuple[bytes, bytes, int]] = []
+        self._taken: list[tuple[bytes, bytes, int]] = []
+        #: Bytes that were packed elsewhere, as aiokafka's own batches hold what they have built.
+        self._buffer: memoryview | None = None
+        self._relative_offset = 0
         self.closed = False
         self._room = room
 
     def append(self, *, key: bytes, value: bytes, timestamp: int) -> object | None:
-        if len(self.records) == self._room or len(value) > 1_000_000:
+        if len(self._taken) == self._room or len(value) > 1_000_000:
             return None
-        self.records.append((key, value, timestamp))
+        self._taken.append((key, value, timestamp))
         return self
+
+    @property
+    def records(self) -> list[tuple[bytes, bytes, int]]:
+        """What it holds, as (key, value, timestamp)."""
+        if self._buffer is None:
+            return self._taken
+        batch = MemoryRecords(bytes(self._buffer)).next_batch()
+        assert batch is not None
+        found = [(record.key or b"", record.value or b"", record.timestamp) for record in batch]
+        assert len(found) == self._relative_offset
+        return found
 
     def close(self) -> None:
         self.closed = True

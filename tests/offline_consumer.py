@@ -75,7 +75,7 @@ class Offline(BatchConsumer):
 
     def fetched(self, tp: TP, *offsets: int, at_ms: int = NOW_MS) -> None:
         """As if these records had been fetched."""
-        self._waiting[tp] = Fetched(tp, [(offsets[0], packed(tp, *offsets, at_ms=at_ms))])
+        self._waiting[tp] = Fetched([(offsets[0], packed(tp, *offsets, at_ms=at_ms))])
 
     async def hand_on(self, tp: TP, *offsets: int) -> Any:
         """Hand on a batch; return its message."""

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
+import numpy as np
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from trendloom.errors import BadMessage
+from trendloom.event_ids import spelt_usually
 
 __all__ = [
     "EARLIEST_MS",
@@ -79,7 +81,8 @@ class PurchaseRecord(msgspec.Struct, frozen=True, gc=False, forbid_unknown_field
     """
 
     schema_version: Literal[1]
-    event_id: uuid.UUID
+    #: Spelt as UUIDs usually are: another spelling is read as :class:`Purchase` reads it, and spelt anew.
+    event_id: str
     customer_id: _ReadIdentifier
     item_id: _ReadIdentifier
     occurred_at: Annotated[int, msgspec.Meta(ge=EARLIEST_MS)]
@@ -218,19 +221,29 @@ def decode_purchases(values: Sequence[bytes | None], now_ms: int) -> list[Purcha
     """
     latest_ms = now_ms + FUTURE_LIMIT_MS
     found: list[PurchaseRecord | BadMessage] = []
+    ids: list[str] = []
     for value in values:
         try:
             record = _read(value or b"")
         except (msgspec.MsgspecError, UnicodeDecodeError):  # the latter where a text is not UTF-8
-            found.append(_judged(value, now_ms))
+            found.append(_UNREAD)
+            ids.append("")
         else:
-            found.append(record if record.occurred_at <= latest_ms else _judged(value, now_ms))
+            found.append(record)
+            ids.append(record.event_id if record.occurred_at <= latest_ms else "")
+    for place in np.flatnonzero(~spelt_usually(ids)).tolist():
+        found[place] = _judged(values[place], now_ms)
     return found
+
+
+#: Stands for a value that is not plainly good until it is judged.
+_UNREAD = BadMessage("unread", "Not judged yet.")
 
 
 def _judged(value: bytes | None, now_ms: int) -> PurchaseRecord | BadMessage:
     try:
-        return PurchaseRecord(**vars(decode_purchase(value, now_ms)))
+        purchase = decode_purchase(value, now_ms)
+        return PurchaseRecord(**vars(purchase) | {"event_id": str(purchase.event_id)})
     except BadMessage as bad:
         return bad
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from agents.publishing import Publisher
+from agents.publishing import Publisher, compiled_packer
 from agents.purchases import Decoded
 from benchmarks.contenders.workshop import Begun, Lists, Workshop, given_settings, knobs
 
@@ -31,7 +31,7 @@ async def main() -> None:
     chosen, settings = knobs(KNOBS), given_settings()
     kafka = settings.kafka
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all", max_batch_size=1_000_000)
-    shop = await Workshop.open(settings, Publisher(lambda: producer, retry_budget_s=60.0))
+    shop = await Workshop.open(settings, Publisher(lambda: producer, retry_budget_s=60.0, packer=compiled_packer()))
     consumer = AIOKafkaConsumer(
         shop.names[0],
         bootstrap_servers=kafka.bootstrap,

@@ -65,7 +65,7 @@ class Lists(NamedTuple):
 
     partition: Partition
     last_offset: int
-    records: list[Record]
+    records: Sequence[Record]
 
 
 class Workshop:

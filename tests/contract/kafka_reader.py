@@ -226,7 +226,7 @@ def _records(event: Any) -> list[Record]:
         at_ms = round(message.timestamp * 1000)
         return [Record(message.partition, message.offset, message.key, message.value, tuple(headers), at_ms)]
     return [
-        Record(found.partition, found.offset, found.key, found.value, tuple(found.headers), found.timestamp)
+        Record(batch.tp.partition, found.offset, found.key, found.value, tuple(found.headers), found.timestamp)
         for batch in event.value
         for found in batch.records
     ]

@@ -1,4 +1,4 @@
-"""The seams of Faust and aiokafka that ``agents/batch_transport.py`` and ``agents/belt.py`` hang on are what they were.
+"""The seams of Faust and aiokafka that ``agents/batch_transport.py``, belts and publishing hang on are what they were.
 
 A new version fails here, with the name of what moved. Then: read its new source, compare it with what is said below,
 correct our subclass, run ``test_batch_transport.py`` on both engines, and only then take over version and digest.
@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import pytest
 from aiokafka.consumer import fetcher
+from aiokafka.producer import message_accumulator
 from faust.app.base import App
 from faust.channels import Channel
 from faust.serializers.schemas import Schema
@@ -131,6 +132,11 @@ SEAMS: list[tuple[str, Any, str]] = [
     ),
     ("e20ce0c8117f12d2", fetcher.Fetcher.fetched_records, "agents.fetched.Unopened, which it takes results from"),
     ("10c45c3c873d9c50", fetcher.Fetcher.seek_to, "agents.fetched.Unopened, from which it drops a result"),
+    (
+        "8050802ca7514186",
+        message_accumulator.BatchBuilder,
+        "agents.publishing.Publisher._send_one, which puts packed bytes in place of those it would build",
+    ),
     ("2e1724f7a6a7d248", Schema.loads_key, "BatchSchema.loads_key, which replaces it"),
     ("d5a89118ae853bec", Schema.loads_value, "BatchSchema.loads_value, which replaces it"),
 ]

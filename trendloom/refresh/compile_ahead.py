@@ -28,8 +28,10 @@ def compile_ahead() -> bool:
     if importlib.util.find_spec("numba") is None:
         return False
     # trees of one leaf: what is compiled does not depend on what they say
+    from trendloom.record_batches import record_batches
     from trendloom.relevance.learned.forest import Forest
 
+    record_batches([], b"", np.zeros(1, np.int64), np.zeros(0, np.int32), 0, 0)
     none, leaf = np.zeros(1, np.int32), np.full(1, -1, np.int32)
     forest = Forest(leaf, np.zeros(1), none, none, np.zeros(1), none)
     Transitions(product=np.zeros(0, np.int64), group=np.zeros(0, np.int64), compiled=True)  # and the counts it holds

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from itertools import pairwise
 
 import numba
 import numpy as np
@@ -18,7 +17,7 @@ import orjson
 
 from trendloom.candidates import TopK
 from trendloom.events import SCHEMA_VERSION
-from trendloom.refresh.lists import DECIMALS, Heads, encode_heads, heads_of
+from trendloom.refresh.lists import DECIMALS, Heads, Joined, encode_heads, heads_of
 from trendloom.state.columns import Listings
 
 __all__ = ["ListEncoder"]
@@ -260,13 +259,13 @@ class ListEncoder:
         epoch: int,
         made_at_ms: int,
         ids: list[str],
-    ) -> list[bytes]:
+    ) -> Sequence[bytes]:
         """Return one JSON object for each listed purchase, as :func:`~trendloom.refresh.lists.encode_lists` does."""
         heads = heads_of(listed, sent_at_ms)
         return self.encode(heads, top, epoch=epoch, made_at_ms=made_at_ms, ids=ids)
 
-    def encode(self, heads: Heads, top: TopK, *, epoch: int, made_at_ms: int, ids: list[str]) -> list[bytes]:
-        """Return one JSON object for each head and its row of ``top``.
+    def encode(self, heads: Heads, top: TopK, *, epoch: int, made_at_ms: int, ids: list[str]) -> Sequence[bytes]:
+        """Return one JSON object for each head and its row of ``top``, end to end unless the reference wrote them.
 
         ``ids`` holds the id of every item number; it may have grown since the last call, what was in it stays.
         Raises ``ValueError`` if the columns and rows are not of one length or the parts not those of this encoder,
@@ -314,8 +313,7 @@ class ListEncoder:
                 catalogue=self._catalogue,
                 ids=ids,
             )
-        raw = self._out[: ends[-1]].tobytes()
-        return [raw[start:end] for start, end in pairwise(ends.tolist())]
+        return Joined(self._out[: ends[-1]].tobytes(), ends)
 
 
 def _fixed(epoch: int, made_at_ms: int, preset: str, catalogue: str) -> list[bytes]:

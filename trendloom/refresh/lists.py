@@ -8,8 +8,10 @@ for :mod:`trendloom.refresh.compiled_lists`, which writes the same bytes many ti
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +21,45 @@ from trendloom.candidates import TopK
 from trendloom.events import SCHEMA_VERSION
 from trendloom.state.columns import Listings
 
-__all__ = ["DECIMALS", "Heads", "encode_heads", "encode_lists", "heads_of"]
+__all__ = ["DECIMALS", "Heads", "Joined", "encode_heads", "encode_lists", "heads_of"]
 
 #: Scores are published to six decimals: finer differences mean nothing to a reader, and a list stays small.
 DECIMALS = 6
 
 Whole = Sequence[int] | npt.NDArray[np.int64]
 Real = Sequence[float] | npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Joined(Sequence[bytes]):
+    """B texts that lie end to end: text i is ``raw[ends[i]:ends[i + 1]]``, cut out when somebody asks for it.
+
+    >>> list(Joined(b"onetwo", np.array([0, 3, 6])))
+    [b'one', b'two']
+    """
+
+    raw: bytes
+    ends: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return B."""
+        return self.ends.size - 1
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[bytes]: ...
+    def __getitem__(self, place: int | slice) -> bytes | list[bytes]:
+        """Return one text, or some."""
+        if isinstance(place, slice):
+            return [self[at] for at in range(*place.indices(len(self)))]
+        at = range(len(self))[place]
+        return self.raw[self.ends[at] : self.ends[at + 1]]
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the texts in order."""
+        raw = self.raw
+        return (raw[start:end] for start, end in pairwise(self.ends.tolist()))
 
 
 class Heads(NamedTuple):

@@ -84,7 +84,8 @@ class Refresher:
         self._folding = False
         self._unsettled = 0
         self._all_settled = asyncio.Event()
-        self._compiled = compiled
+        #: Whether lists are made by compiled kernels, which need numba.
+        self.compiled = compiled
         self._encoder: ListEncoder | None = None
         #: of lists that trees make
         self._learned_encoder: ListEncoder | None = None
@@ -105,11 +106,11 @@ class Refresher:
             stores=self._stores,
             monotonic=self._monotonic,
             cpu_s=self._cpu_s,
-            compiled=self._compiled,
+            compiled=self.compiled,
         )
         fold: Callable[..., Prepared] = prepare
         fold_joined: Callable[..., tuple[Prepared, list[Part]]] | None = None
-        if self._compiled:
+        if self.compiled:
             fold, fold_joined = self._compile()
         self._applier = Applier(
             self._store,
@@ -246,14 +247,14 @@ class Refresher:
 
     async def lists(
         self, applied: Applied, listed: Listings, sent_at_ms: list[int | None], made_at_ms: int
-    ) -> list[bytes]:
+    ) -> Sequence[bytes]:
         """Return the JSON of the lists of a batch's listed purchases, made beside the event loop if they are many.
 
         ``listed`` is what the batch held when it was asked for, or a part of it.
         """
         newest_ms = max((sent for sent in sent_at_ms if sent is not None), default=made_at_ms)
 
-        def make() -> list[bytes]:
+        def make() -> Sequence[bytes]:
             top = self._scorer.top_k(self._scorer.query(listed), lag_ms=made_at_ms - newest_ms)
             return self._json(listed, top, sent_at_ms, made_at_ms)
 
@@ -299,11 +300,11 @@ class Refresher:
         if self._unsettled == 0:
             self._all_settled.set()
 
-    def encode(self, applied: Applied, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
+    def encode(self, applied: Applied, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> Sequence[bytes]:
         """Return the JSON of each list."""
         return self._json(applied.listed, top, sent_at_ms, made_at_ms)
 
-    def _json(self, listed: Listings, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> list[bytes]:
+    def _json(self, listed: Listings, top: TopK, sent_at_ms: list[int | None], made_at_ms: int) -> Sequence[bytes]:
         ids = self.mirror.ids
         encoder = self._encoder
         if self._learned_encoder is not None and top.preset:

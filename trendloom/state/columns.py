@@ -15,8 +15,9 @@ from typing import NamedTuple, overload
 import numpy as np
 import numpy.typing as npt
 
+from trendloom.event_ids import event_hashes
 from trendloom.events import Purchase, PurchaseRecord
-from trendloom.state.customer import NO_ITEM, event_hash, padded_entries, store_hash
+from trendloom.state.customer import NO_ITEM, padded_entries, store_hash
 from trendloom.state.store import Bought, Partition
 
 __all__ = ["Arrival", "Arrivals", "Counted", "Listed", "Listings", "Span"]
@@ -83,7 +84,7 @@ class Arrivals(Sequence[Arrival]):
         self.places: Ints = np.array([known.setdefault(one.customer_id, len(known)) for one in purchases], np.int64)
         self.names = list(known)
         self.at_ms: Ints = np.array([one.occurred_at for one in purchases], np.int64)
-        self.events: npt.NDArray[np.uint64] = np.array([event_hash(one.event_id) for one in purchases], np.uint64)
+        self.events: npt.NDArray[np.uint64] = event_hashes([one.event_id for one in purchases])
         self.prices: Floats = np.array([-1.0 if one.price is None else one.price for one in purchases], np.float64)
         stores = [one.store_id for one in purchases]
         hashes = {store: store_hash(store) for store in set(stores)}  # a few stores, many purchases

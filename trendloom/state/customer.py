@@ -7,13 +7,12 @@ entry a purchase. It holds what trendiness, history, and the recognition of repe
 from __future__ import annotations
 
 import struct
-import uuid
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["ENTRY", "ENTRY_BYTES", "NO_ITEM", "Customer", "event_hash", "padded_entries", "store_hash", "trendiness"]
+__all__ = ["ENTRY", "ENTRY_BYTES", "NO_ITEM", "Customer", "padded_entries", "store_hash", "trendiness"]
 
 #: One purchase in a customer's history. ``event`` is a hash of its event id, ``store`` one of its store id (0: none).
 ENTRY = np.dtype([("item", "<u4"), ("at_s", "<u4"), ("percentile", "<f4"), ("event", "<u8"), ("store", "<u4")])
@@ -27,18 +26,6 @@ _BOUGHT = struct.Struct("<II16x")
 _EVENT = struct.Struct("<Q")
 _EVENT_AT = 12
 _PADDING = _ENTRY.pack(NO_ITEM, 0, 0.0, 0, 0)
-_MASK = (1 << 64) - 1
-_ODD = 0x9E37_79B9_7F4A_7C15
-
-
-def event_hash(event_id: uuid.UUID) -> int:
-    """Return 64 bits of an event id: high half times an odd constant plus low half, so that any UUID version spreads.
-
-    >>> event_hash(uuid.UUID(int=5))
-    5
-    """
-    number = event_id.int
-    return ((number >> 64) * _ODD + number) & _MASK
 
 
 def store_hash(store_id: str | None) -> int:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from trendloom.event_ids import event_hash
 from trendloom.state.columns import Arrival, Listed
-from trendloom.state.customer import Customer, event_hash, store_hash, trendiness
+from trendloom.state.customer import Customer, store_hash, trendiness
 from trendloom.state.forward_decay import batch_scores
 from trendloom.state.rules import LANDMARK_MS, StateRules
 from trendloom.state.store import Before, Bought, Change, CustomerChanges, ItemChange, JournalEntry, journal_of

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import numpy as np
 import pytest
 from aiokafka.errors import (
     KafkaConnectionError,
@@ -11,10 +12,11 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import DefaultPartitioner
 
-from agents.publishing import Publisher
+from agents.publishing import Publisher, Records, compiled_packer
 from tests.fake_producer import FakeProducer
 from tests.quick_loop import QuickLoop
 from trendloom.errors import BrokerUnavailable
+from trendloom.refresh.lists import Joined
 
 
 def timed(work: Coroutine[Any, Any, None]) -> float:
@@ -137,3 +139,45 @@ def test_those_who_publish_at_once_keep_their_order_though_the_first_has_to_send
         assert producer.values("t") == [b"0"] * 3 + [b"1"] * 3 + [b"2"] * 3
 
     timed(check())
+
+
+def lists_of(records: list[tuple[bytes, bytes]]) -> Records:
+    values = [value for _, value in records]
+    ends = np.cumsum([0, *map(len, values)], dtype=np.int64)
+    return Records([key for key, _ in records], Joined(b"".join(values), ends))
+
+
+def packing(producer: FakeProducer, *, retry_budget_s: float = 60.0) -> Publisher:
+    pytest.importorskip("numba", reason="the extra fast is not installed")
+    return Publisher(lambda: producer, retry_budget_s=retry_budget_s, packer=compiled_packer())
+
+
+@pytest.mark.timeout(120)  # the first one compiles the kernel
+@pytest.mark.parametrize("count", [1, 63, 500])
+def test_packed_records_are_those_that_go_one_by_one(count: int) -> None:
+    records = [(b"customer-%d" % (n % 17), b"list %d" % n) for n in range(count)]
+    one_by_one, packed = FakeProducer({"lists": 4}, room=1000), FakeProducer({"lists": 4}, room=1000)
+    asyncio.run(publisher_of(one_by_one).publish("lists", records, 1234))
+    asyncio.run(packing(packed).publish("lists", lists_of(records), 1234))
+    assert sorted(packed.sent) == sorted(one_by_one.sent)
+    assert list(lists_of(records)) == records == lists_of(records)[:]
+    assert lists_of(records)[count - 1] == records[-1]
+
+
+@pytest.mark.timeout(120)
+def test_packed_records_are_sent_again_until_they_are_taken() -> None:
+    producer = FakeProducer({"lists": 1}, late=True)
+    producer.faults = [NotLeaderForPartitionError(), KafkaTimeoutError()]
+    publisher = packing(producer)
+    publisher._partitions["lists"] = 1
+    asyncio.run(publisher.publish("lists", lists_of([(b"ann", b"1"), (b"bob", b"2")]), 7))
+    assert producer.sent == [("lists", 0, [(b"ann", b"1", 7), (b"bob", b"2", 7)])]
+
+
+@pytest.mark.timeout(120)
+def test_large_lists_go_in_several_batches_and_in_order() -> None:
+    producer = FakeProducer({"lists": 1})
+    records = [(b"ann", b"%d" % n * 150_000) for n in range(10)]
+    asyncio.run(packing(producer).publish("lists", lists_of(records), 7))
+    assert [len(batch) for _, _, batch in producer.sent] == [6, 4]
+    assert [(key, value) for _, _, batch in producer.sent for key, value, _ in batch] == records

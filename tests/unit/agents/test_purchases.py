@@ -14,7 +14,7 @@ from agents.batch_transport import Batch
 from agents.counters import Counters
 from agents.dead_letter import DeadLetters
 from agents.publishing import Publisher
-from agents.purchases import PurchasesAgent, intended_send_time
+from agents.purchases import PurchasesAgent, intended_send_times
 from agents.scoring import ScoringAgent
 from agents.trendiness import TrendinessSummary
 from tests.fake_producer import FakeProducer
@@ -323,4 +323,4 @@ def test_who_is_buying_is_summed_up() -> None:
     ],
 )
 def test_the_intended_send_time_or_none(headers: tuple[Header, ...], sent_at: int | None) -> None:
-    assert intended_send_time(batch_of([b""], headers=headers).records[0]) == sent_at
+    assert intended_send_times(batch_of([b""], headers=headers).records) == [sent_at]

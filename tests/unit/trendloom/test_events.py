@@ -169,7 +169,8 @@ def judged_one_by_one(values: list[bytes | None]) -> list[object]:
     found: list[object] = []
     for value in values:
         try:
-            found.append(dict(decode_purchase(value, NOW_MS)))
+            purchase = decode_purchase(value, NOW_MS)
+            found.append(dict(purchase) | {"event_id": str(purchase.event_id)})
         except BadMessage as bad:
             found.append((bad.reason, bad.detail))
     return found
@@ -217,6 +218,10 @@ ODD_RECORDS: list[bytes | None] = [
             "urn:uuid:7f8de1cf-93fc-4b4f-9d3d-5f2c2f1f8f10",
             "7f8d-e1cf93fc4b4f9d3d5f2c2f1f-8f10aa",
             "7f8de1cf-93fc-4b4f-9d3d-5f2c2f1f8f1\\u0030",
+            "7f8de1cf-93fc-4b4f-9d3d-5f2c2f1f8f1g",
+            "7f8de1cf-93fc-4b4f-9d3d-5f2c2f1f8f1",
+            "\\ud800",
+            "",
         )
     ),
     *(
@@ -259,7 +264,9 @@ def test_a_batch_is_judged_as_its_records_would_be_one_by_one() -> None:
 
 @given(st.lists(purchases, max_size=5))
 def test_a_batch_of_good_purchases_is_read_whole(some: list[Purchase]) -> None:
-    assert judged_at_once([encode(purchase) for purchase in some]) == [dict(purchase) for purchase in some]
+    assert judged_at_once([encode(purchase) for purchase in some]) == [
+        dict(purchase) | {"event_id": str(purchase.event_id)} for purchase in some
+    ]
 
 
 scraps = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=140)

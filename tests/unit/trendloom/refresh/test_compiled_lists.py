@@ -53,9 +53,9 @@ def plain_heads(rows: int) -> Heads:
 
 
 def test_heads_and_entries_are_written_as_the_reference_writes_them(encoder: ListEncoder) -> None:
-    assert encoder.encode(plain_heads(2), top_of([[2, 0], [1, -1]], np.arange(12.0)), ids=IDS, **PLACE) == encode_heads(
-        plain_heads(2), top_of([[2, 0], [1, -1]], np.arange(12.0)), ids=IDS, **HOUSE, **PLACE
-    )
+    assert list(
+        encoder.encode(plain_heads(2), top_of([[2, 0], [1, -1]], np.arange(12.0)), ids=IDS, **PLACE)
+    ) == encode_heads(plain_heads(2), top_of([[2, 0], [1, -1]], np.arange(12.0)), ids=IDS, **HOUSE, **PLACE)
 
 
 texts = st.text(max_size=20) | st.sampled_from(['"', "\\", '\\"', ",", "]", "\\\\", "\u2028"])
@@ -97,7 +97,7 @@ def drawn(draw: st.DrawFn, values: st.SearchStrategy[float] = values) -> tuple[H
 @given(drawn())
 def test_the_bytes_are_those_of_the_reference(encoder: ListEncoder, batch: tuple[Heads, TopK]) -> None:
     heads, top = batch
-    assert encoder.encode(heads, top, ids=IDS, **PLACE) == encode_heads(heads, top, ids=IDS, **HOUSE, **PLACE)
+    assert list(encoder.encode(heads, top, ids=IDS, **PLACE)) == encode_heads(heads, top, ids=IDS, **HOUSE, **PLACE)
 
 
 @given(drawn(values | unusual))
@@ -105,7 +105,7 @@ def test_numbers_that_the_kernel_does_not_write_are_left_to_the_reference(
     encoder: ListEncoder, batch: tuple[Heads, TopK]
 ) -> None:
     heads, top = batch
-    assert encoder.encode(heads, top, ids=IDS, **PLACE) == encode_heads(heads, top, ids=IDS, **HOUSE, **PLACE)
+    assert list(encoder.encode(heads, top, ids=IDS, **PLACE)) == encode_heads(heads, top, ids=IDS, **HOUSE, **PLACE)
 
 
 def test_every_number_has_the_notation_of_orjson() -> None:
@@ -157,8 +157,8 @@ def test_columns_may_be_arrays(encoder: ListEncoder) -> None:
         percentiles=np.array(heads.percentiles),
         event_ids=[str(one) for one in heads.event_ids],
     )
-    expected = encoder.encode(heads, top, ids=IDS, **PLACE)
-    assert encoder.encode(arrays, top, ids=IDS, **PLACE) == expected
+    expected = list(encoder.encode(heads, top, ids=IDS, **PLACE))
+    assert list(encoder.encode(arrays, top, ids=IDS, **PLACE)) == expected
     assert encode_heads(arrays, top, ids=IDS, **HOUSE, **PLACE) == expected
 
 
@@ -175,7 +175,7 @@ def test_listed_purchases_are_encoded_as_by_the_reference(encoder: ListEncoder) 
     arrivals.spans = [Span(Partition("purchases", 3), 41, 43, 3)]
     listed = Listings.of(some, arrivals, history_length=2)
     expected = encode_lists(listed, top, sent, ids=IDS, **HOUSE, **PLACE)
-    assert encoder.lists(listed, top, sent, ids=IDS, **PLACE) == expected
+    assert list(encoder.lists(listed, top, sent, ids=IDS, **PLACE)) == expected
 
 
 def test_what_does_not_fit_together_is_refused(encoder: ListEncoder) -> None:

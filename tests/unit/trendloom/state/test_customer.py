@@ -1,5 +1,3 @@
-import uuid
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +6,6 @@ from trendloom.state.customer import (
     ENTRY_BYTES,
     NO_ITEM,
     Customer,
-    event_hash,
     padded_entries,
     store_hash,
     trendiness,
@@ -63,14 +60,6 @@ def test_times_before_1970_are_kept_as_0() -> None:
     customer = Customer()
     customer.buy(1, -5, 0.5, 1, 0, history_length=2)
     assert customer.entries()[0][1] == 0
-
-
-def test_event_ids_that_differ_in_either_half_have_different_hashes() -> None:
-    """UUIDs of version 1 differ in the first bytes, those of version 7 in the last."""
-    first = [uuid.UUID(int=(number << 96) | 7) for number in range(2_000)]
-    last = [uuid.UUID(int=(5 << 64) | number) for number in range(2_000)]
-    assert len({event_hash(one) for one in first + last}) == 4_000
-    assert all(0 <= event_hash(one) < 2**64 for one in first)
 
 
 def test_a_store_never_looks_like_no_store() -> None:
