@@ -109,6 +109,7 @@ class Publisher:
         self._packer = packer
         self._budget_s = retry_budget_s
         self._partitions: dict[str, int] = {}
+        self._packing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._turns: dict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def partitions(self, topic: str) -> int:
@@ -121,18 +122,20 @@ class Publisher:
     async def publish(self, topic: str, records: Sequence[Record], timestamp_ms: int) -> None:
         """Send all records and wait until each is acknowledged. Raises BrokerUnavailable when the budget is spent."""
         count = await self.partitions(topic)
-        if self._packer is not None and isinstance(records, Records) and isinstance(records.values, Joined):
-            pack = partial(self._pack, self._packer, records.keys, records.values, count, timestamp_ms)
-            batches = await asyncio.to_thread(pack) if len(records) >= _BESIDE else pack()
-            await asyncio.gather(*(self._send_packed(topic, *one) for one in batches.items()))
-            return
-        places = partitions_of_keys([key for key, _ in records], count).tolist()
-        by_partition: dict[int, list[Record]] = defaultdict(list)
-        for place, record in zip(places, records, strict=True):
-            by_partition[place].append(record)
-        await asyncio.gather(
-            *(self._send_all(topic, partition, some, timestamp_ms) for partition, some in by_partition.items())
-        )
+        async with self._packing[topic]:  # what is packed beside the event loop is overtaken by nothing
+            if self._packer is not None and isinstance(records, Records) and isinstance(records.values, Joined):
+                pack = partial(self._pack, self._packer, records.keys, records.values, count, timestamp_ms)
+                batches = await asyncio.to_thread(pack) if len(records) >= _BESIDE else pack()
+                sending = asyncio.gather(*(self._send_packed(topic, *one) for one in batches.items()))
+            else:
+                places = partitions_of_keys([key for key, _ in records], count).tolist()
+                by_partition: dict[int, list[Record]] = defaultdict(list)
+                for place, record in zip(places, records, strict=True):
+                    by_partition[place].append(record)
+                sending = asyncio.gather(
+                    *(self._send_all(topic, partition, some, timestamp_ms) for partition, some in by_partition.items())
+                )
+        await sending
 
     @staticmethod
     def _pack(

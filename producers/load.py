@@ -33,7 +33,7 @@ _BROKER_ANSWERS_S = 5.0
 _TICK_S = 0.002
 #: From so many purchases a second on it is longer, as Kafka's own producers linger: a batch of a few records costs the
 #: broker, and whoever sends it, nearly what one of a hundred does.
-_BUSY_TICKS_S = ((5_000.0, 0.005), (10_000.0, 0.010))
+_BUSY_TICKS_S = ((5_000.0, 0.005), (10_000.0, 0.010), (20_000.0, 0.020))
 
 
 @dataclass(slots=True)

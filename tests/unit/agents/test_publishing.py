@@ -181,3 +181,17 @@ def test_large_lists_go_in_several_batches_and_in_order() -> None:
     asyncio.run(packing(producer).publish("lists", lists_of(records), 7))
     assert [len(batch) for _, _, batch in producer.sent] == [6, 4]
     assert [(key, value) for _, _, batch in producer.sent for key, value, _ in batch] == records
+
+
+@pytest.mark.timeout(120)
+def test_what_is_packed_beside_the_event_loop_is_not_overtaken() -> None:
+    producer = FakeProducer({"lists": 2}, room=10_000)
+    publisher = packing(producer)
+    parts = [[(b"ann", b"%d" % n) for n in range(5_000)], [(b"ann", b"5000")], [(b"ann", b"5001")]]
+
+    async def check() -> None:
+        kinds = [lists_of(parts[0]), lists_of(parts[1]), parts[2]]  # in a thread, at once, and one by one
+        await asyncio.gather(*(publisher.publish("lists", records, 7) for records in kinds))
+
+    asyncio.run(check())
+    assert producer.values("lists") == [b"%d" % n for n in range(5_002)]
