@@ -28,7 +28,7 @@ CARD = np.dtype(
     [
         ("slot", "i8"),  # where the present purchase has noted the item: stamp * 2^24 + place
         ("fresh", "f8"),  # e^(slow score - Live.fresh_at)
-        ("unused", "i8"),  # a card fills a cache line
+        ("second_slot", "i8"),  # the same for whoever ranks beside
         ("product", "i4"),
         ("view_group", "i4"),
         ("photo_row", "i4"),
@@ -126,6 +126,17 @@ class Asked(NamedTuple):
         """Return the arrays of a query."""
         return cls(query.item, query.history, query.history_ms, query.at_ms, query.stores, query.trendiness)
 
+    def part(self, some: slice) -> Asked:
+        """Return some of the purchases."""
+        return Asked(
+            self.item[some],
+            self.history[some],
+            self.history_ms[some],
+            self.at_ms[some],
+            self.stores[some],
+            self.trendiness[some],
+        )
+
 
 class Scratch(NamedTuple):
     """Room to work in, made once; slots and places say where an item or product of the present purchase is noted.
@@ -136,6 +147,7 @@ class Scratch(NamedTuple):
     product_place: Int32s  # (products,) where the present purchase has noted it (steps.FIRST and more), 0: not
     products: Int32s  # (R',) products noted
     evident: Int32s  # (R,) items with co-purchase evidence
+    second: bool  # whether this is the room of whoever ranks beside another
     stamp: Ints  # (1,) of the present purchase
     item: Int32s  # (R,) items noted
     wanted: Bytes  # (R,) 1 candidate, 0 only noted, -1 must not be listed

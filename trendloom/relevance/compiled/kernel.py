@@ -85,6 +85,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
     with_visual = places[VISUAL] >= 0
     with_products = places[PRODUCT_CO_PURCHASE] >= 0
     with_evidence = places[CO_PURCHASE] >= 0 or w.co_purchase > 0
+    second = s.second
     for b in range(q_item.shape[0]):
         s.stamp[0] += 1
         stamp = s.stamp[0]
@@ -105,7 +106,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                 recency[j] = w.position_decay**position * w.day_decay**days
                 position += 1
             if known[j] >= 0:
-                place, n = note(known[j], n, stamp, cards, noted)
+                place, n = note(known[j], n, stamp, second, cards, noted)
                 repurchase[place] += recency[j]
                 if (
                     places[REPURCHASE] < 0
@@ -152,7 +153,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                 order[met] = evident[m]
                 met += high_of[m] >= least
             for m in range(met):
-                place, n = note(order[m], n, stamp, cards, noted)
+                place, n = note(order[m], n, stamp, second, cards, noted)
                 if wanted[place] == 0:
                     wanted[place] = 1
         last_cosine = 1.0
@@ -164,14 +165,14 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                     break
                 last_cosine = neighbour_similarity[bought, m]
                 if with_visual or m < w.neighbours:
-                    place, n = note(item, n, stamp, cards, noted)
+                    place, n = note(item, n, stamp, second, cards, noted)
                     cosine[place] = last_cosine
                     if m < w.neighbours and wanted[place] == 0:
                         wanted[place] = 1
         if not items.whole_lists:
             last_cosine = 1.0
         for m in range(min(w.trending, by_popularity.shape[0])):
-            place, n = note(by_popularity[m], n, stamp, cards, noted)
+            place, n = note(by_popularity[m], n, stamp, second, cards, noted)
             if wanted[place] == 0:
                 wanted[place] = 1
         if w.variants > 0:
@@ -181,7 +182,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                 start = variant_starts[cards[known[j]].product]
                 end = min(variant_starts[cards[known[j]].product + 1], start + w.variants)
                 for m in range(start, end):
-                    place, n = note(variant_items[m], n, stamp, cards, noted)
+                    place, n = note(variant_items[m], n, stamp, second, cards, noted)
                     if wanted[place] == 0:
                         wanted[place] = 1
         if n_groups > 0 and (places[TRANSITION] >= 0 or w.groups > 0):
@@ -210,7 +211,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                 start = group_starts[best_groups[m]]
                 end = min(group_starts[best_groups[m] + 1], start + w.in_group)
                 for at in range(start, end):
-                    place, n = note(group_items[at], n, stamp, cards, noted)
+                    place, n = note(group_items[at], n, stamp, second, cards, noted)
                     if wanted[place] == 0:
                         wanted[place] = 1
 
@@ -343,7 +344,7 @@ def rank(q, items, live, w, s, out_item, out_score, out_parts):
                             found_cosine = similarity(bought, popular[m], cards, photos, tables)
                         score += weights[VISUAL] * visual(found_cosine, cosine_low, cosine_high, True)
                     if score + 1e-6 >= least:
-                        place, n = note(popular[m], n, stamp, cards, noted)
+                        place, n = note(popular[m], n, stamp, second, cards, noted)
                         if wanted[place] == 0:
                             wanted[place] = 1
                             cosine[place] = found_cosine

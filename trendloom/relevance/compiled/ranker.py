@@ -7,6 +7,8 @@ whoever changes the counts of items says so (``touch``). Read next: :mod:`trendl
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +35,9 @@ _BY_SHARE = ("product_co_purchase", "transition", "variants")
 Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 _NOTHING: Ints = np.empty(0, np.int64)
+#: Of so many purchases half are ranked in a second thread, where there is a core for it.
+_HALVED = 512
+_CORES = len(os.sched_getaffinity(0))
 
 
 class Ranker:
@@ -58,7 +63,8 @@ class Ranker:
         self._items = _items(features, preset)
         self._weighing = _weighing(preset, exclude_other_views=exclude_other_views)
         self._popular = preset.retrieve.get("popular", 0) if preset.scaling == "extremes" else 0
-        self._scratch = self._room(features, co_limit)
+        self._scratch = self._room(features, co_limit, second=False)
+        self._second_scratch = self._room(features, co_limit, second=True)
         self._with_shares = not self._weighing.extremes or any(name in preset.parts for name in _BY_SHARE)
         self._standing: Standing | None = None
         self._fresh_at = 0.0
@@ -91,11 +97,23 @@ class Ranker:
         items = np.empty((query.size, self._k), np.int32)
         scores = np.empty((query.size, self._k))
         parts = np.empty((query.size, self._k, len(names)))
-        asked = Asked.of(query)
-        rank(asked, self._items, self._live(dynamics, standing), self._weighing, self._scratch, items, scores, parts)
+        asked, live = Asked.of(query), self._live(dynamics, standing)
+        half = query.size // 2 if query.size >= _HALVED and _CORES > 1 else 0
+        first, second = slice(0, half), slice(half, query.size)
+
+        def rank_some(some: slice, room: Scratch) -> None:
+            rank(asked.part(some), self._items, live, self._weighing, room, items[some], scores[some], parts[some])
+
+        if not half:
+            rank_some(second, self._scratch)
+            return TopK(items, scores, parts, names)
+        with ThreadPoolExecutor(1) as beside:  # lists know nothing of each other, and the kernel leaves the interpreter
+            done = beside.submit(rank_some, first, self._second_scratch)
+            rank_some(second, self._scratch)
+            done.result()
         return TopK(items, scores, parts, names)
 
-    def _room(self, features: ItemFeatures, co_limit: int) -> Scratch:
+    def _room(self, features: ItemFeatures, co_limit: int, *, second: bool) -> Scratch:
         w, length = self._weighing, self._history_length
         sources = features.neighbours.shape[1] + w.trending + w.groups * w.in_group + self._popular
         room = min(features.size, length * (1 + co_limit + w.variants) + sources) + 1
@@ -104,6 +122,7 @@ class Ranker:
             product_place=np.zeros(max(features.n_products, 1), np.int32),
             products=np.zeros(products, np.int32),
             evident=np.zeros(length * (1 + co_limit) + 1, np.int32),
+            second=second,
             stamp=np.zeros(1, np.int64),
             item=np.zeros(room, np.int32),
             wanted=np.zeros(room, np.int8),

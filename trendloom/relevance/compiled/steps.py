@@ -59,12 +59,15 @@ _LINE = 16
 
 
 @jit
-def note(item, n, stamp, cards, noted):
-    """Return the place of an item, noting it first if it is new, and how many are noted."""
-    found = cards[item].slot
+def note(item, n, stamp, second, cards, noted):
+    """Return the place of an item, noting it first if it is new, and how many are noted; a second room has own slots."""
+    found = cards[item].second_slot if second else cards[item].slot
     if found >> SHIFT == stamp:
         return found & PLACE, n
-    cards[item].slot = (stamp << SHIFT) + n
+    if second:
+        cards[item].second_slot = (stamp << SHIFT) + n
+    else:
+        cards[item].slot = (stamp << SHIFT) + n
     noted[n] = item
     return n, n + 1
 

@@ -11,7 +11,8 @@ from small_shop import START_MS, asking, shop, some_histories
 
 from evaluation.light_loop import LightLoop
 from trendloom.candidates import recommend
-from trendloom.relevance.compiled.arrays import CARD
+from trendloom.relevance.compiled import ranker as ranker_module
+from trendloom.relevance.compiled.arrays import CARD, Asked
 from trendloom.relevance.compiled.ranker import Ranker
 from trendloom.relevance.compiled.snapshot import best_of_groups, write_standing
 from trendloom.relevance.presets import PRESETS, Preset
@@ -61,6 +62,37 @@ def test_paper_lists_are_those_of_exhaustive_scoring(seed: int, weights: dict[st
     preset = PRESETS["paper"].weighing(weights)
     reference = recommend(query, loop.features, loop.dynamics, preset, k=10, exclude_other_views=views, exhaustive=True)
     assert_same(ranked(loop, query, preset, views=views), reference)
+
+
+@pytest.mark.parametrize("preset", ["balanced", "paper"])
+@pytest.mark.parametrize("rows", [511, 512, 1_001])
+def test_many_lists_are_the_same_in_one_thread_and_in_two(
+    preset: str, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = shop(3, n=200, events=900)
+    query = asking(some_histories(3, rows, n=200))
+    monkeypatch.setattr(ranker_module, "_CORES", 1)
+    alone = ranked(loop, query, PRESETS[preset])
+    monkeypatch.setattr(ranker_module, "_CORES", 2)
+    together = ranked(loop, query, PRESETS[preset])
+    assert together.items.tolist() == alone.items.tolist()
+    assert together.scores.tolist() == alone.scores.tolist()
+    assert together.parts.tolist() == alone.parts.tolist()
+
+
+def test_a_fault_in_the_second_thread_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = shop(3, n=200, events=900)
+    query = asking(some_histories(3, 600, n=200))
+    monkeypatch.setattr(ranker_module, "_CORES", 2)
+
+    def broken(asked: Asked, *_: object) -> None:
+        if asked.item[0] == query.item[0]:
+            msg = "the first half"
+            raise FloatingPointError(msg)
+
+    monkeypatch.setattr(ranker_module, "rank", broken)
+    with pytest.raises(FloatingPointError, match="first half"):
+        ranked(loop, query, PRESETS["balanced"])
 
 
 def test_other_exponents_and_few_items() -> None:
