@@ -60,7 +60,7 @@ _LINE = 16
 
 @jit
 def note(item, n, stamp, second, cards, noted):
-    """Return the place of an item, noting it first if it is new, and how many are noted; a second room has own slots."""
+    """Return the place of an item, noting it first if it is new, and how many are noted; each room has its slots."""
     found = cards[item].second_slot if second else cards[item].slot
     if found >> SHIFT == stamp:
         return found & PLACE, n
