@@ -153,11 +153,13 @@ def _codes_of(rows: Floats) -> Codes:
 
 
 def _products(queries: Floats, rows: Floats) -> Floats:
-    if len(queries) == 1:
-        one: Floats = (rows @ queries[0])[None]  # one pass over the rows' memory
-        return one
-    products: Floats = queries @ rows.T
-    return products
+    # BLAS may look at what lies beyond a short row, use none of it, and leave a warning behind (numpy issue 24067)
+    with np.errstate(invalid="ignore"):
+        if len(queries) == 1:
+            one: Floats = (rows @ queries[0])[None]  # one pass over the rows' memory
+            return one
+        products: Floats = queries @ rows.T
+        return products
 
 
 def _candidates(score: Floats, keep: int) -> npt.NDArray[np.int64]:
