@@ -224,7 +224,7 @@ def _some(query: Query, first: int, count: int) -> Query:
 
 
 def _median_ms(work: Callable[[int], object], times: int, lists: int) -> float:
-    """Return the median milliseconds of CPU, of all threads, that one list takes: who else is at work does not matter."""
+    """Return the median milliseconds of CPU, of all threads, that one list takes; others at work do not matter."""
     spent = []
     work(0)
     for at in range(times):
