@@ -50,10 +50,10 @@ def judged(table: Table, score: Floats, k: int = 10) -> float:
 
 
 def _study(arguments: argparse.Namespace) -> dict[str, Any]:
-    log = read_log(arguments.log, arguments.columns, seed=arguments.seed, to_ms=parse_moment(arguments.to))
-    to_ms = parse_moment(arguments.to)
-    earlier = None if arguments.past is None else read_log(arguments.past, arguments.columns, seed=1, to_ms=to_ms)
-    purchases, ground = prepare(log, load_catalogue(arguments.catalogue), seed=arguments.seed, past=earlier, from_ms=to_ms)
+    seed, to_ms = arguments.seed, parse_moment(arguments.to)
+    log = read_log(arguments.log, arguments.columns, seed=seed, to_ms=to_ms)
+    earlier = None if arguments.past is None else read_log(arguments.past, arguments.columns, seed=seed, to_ms=to_ms)
+    purchases, ground = prepare(log, load_catalogue(arguments.catalogue), seed=seed, past=earlier, from_ms=to_ms)
     last_ms = int(purchases.at_ms[-1]) // DAY_MS * DAY_MS
     rehearsal = Rehearsal(ground, np.random.default_rng(arguments.seed))
     past = len(cut_before(purchases, last_ms))
