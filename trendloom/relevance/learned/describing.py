@@ -104,6 +104,8 @@ def describe(m, h, last, customer_gender, in_store, trendiness, slow_aged, fast_
     product, word, title, dense, photo_row = shop.product, shop.word, shop.title, shop.dense, shop.photo_row
     photos, tables, gender, store = shop.photos, shop.tables, shop.gender, shop.store
     purchases, slow, fast, percentile = live.purchases, live.slow, live.fast, live.percentile
+    priced, spent, price_scale, season = live.priced, live.spent, live.price_scale, live.season
+    with_season = season.shape[0] > 0
     chance, lift, log_lift, chance_last = room.chance, room.lift, room.log_lift, room.chance_last
     products, words, titles = np.empty(h, np.int64), np.empty(h, np.int64), np.empty(h, np.int64)
     total_weight = price_of_history = 0.0
@@ -111,7 +113,7 @@ def describe(m, h, last, customer_gender, in_store, trendiness, slow_aged, fast_
     for j in range(h):
         products[j], words[j], titles[j] = product[bought[j]], word[bought[j]], title[bought[j]]
         total_weight += weight[j]
-        price_of_history += weight[j] * log_price(bought[j], live.priced, live.spent, live.price_scale)
+        price_of_history += weight[j] * log_price(bought[j], priced, spent, price_scale)
         fresh = True
         for before in range(j):
             if dense[bought[before], _GROUP_CODE] == dense[bought[j], _GROUP_CODE]:
@@ -127,7 +129,7 @@ def describe(m, h, last, customer_gender, in_store, trendiness, slow_aged, fast_
                 mean[d] += np.float32(weight[j] / total_weight) * tables[bought[j], d]
     n_products = float(max(shop.variant_starts.shape[0] - 2, 1))
     last_purchases = math.log(1.0 + purchases[last]) if last >= 0 else 0.0
-    last_price = log_price(last, live.priced, live.spent, live.price_scale) if last >= 0 else 0.0
+    last_price = log_price(last, priced, spent, price_scale) if last >= 0 else 0.0
     last_product = product[last] if last >= 0 else -1
     last_word = word[last] if last >= 0 else -1
 
@@ -231,12 +233,12 @@ def describe(m, h, last, customer_gender, in_store, trendiness, slow_aged, fast_
         out[_PLACE + 1] = 1.0 if in_store else 0.0
         out[_PLACE + 2] = share / usual if in_store else (1.0 - share) / (1.0 - usual)
 
-        price = log_price(item, live.priced, live.spent, live.price_scale)
+        price = log_price(item, priced, spent, price_scale)
         out[_PRICE] = price
         out[_PRICE + 1] = price - last_price
         out[_PRICE + 2] = price - (price_of_history / total_weight if total_weight > 0.0 else 0.0)
-        for column in range(live.season.shape[1]):
-            out[_SEASON + column] = live.season[item, column] if live.season.shape[0] > 0 else 0.0
+        for column in range(season.shape[1]):
+            out[_SEASON + column] = season[item, column] if with_season else 0.0
 
         lifted = _POPULARITY_POWER * recent
         lifts = 0.0
