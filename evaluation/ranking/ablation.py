@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,7 @@ def _study(arguments: argparse.Namespace) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the ablation that the command line asks for and print its report."""
     parser = study_parser("python -m evaluation.ranking.ablation", __doc__)
+    parser.add_argument("--past", type=Path, help="an earlier log, whose years the season is told from")
     parser.add_argument("--to", required=True, help="first day not read any more (UTC); the one before is judged on")
     parser.add_argument("--seed", type=int, default=1, help="seed of times of day and ties")
     parser.add_argument("--most", type=int, default=6_000, help="about so many of the last examples are judged on")

@@ -18,7 +18,7 @@ __all__ = ["made_with", "study_parser", "tell"]
 
 
 def study_parser(program: str, about: str | None) -> argparse.ArgumentParser:
-    """Return a parser that knows the log, its columns, the catalogue, the past, the batch and where the report goes.
+    """Return a parser that knows the log, its columns, the catalogue, the batch and where the report goes.
 
     >>> study_parser("study", None).parse_args(["log.parquet", "--catalogue", "shop"]).batch
     500
@@ -27,7 +27,6 @@ def study_parser(program: str, about: str | None) -> argparse.ArgumentParser:
     parser.add_argument("log", type=Path, help="a recorded purchase log")
     parser.add_argument("--columns", default="hm", help="column preset of the log (default hm)")
     parser.add_argument("--catalogue", type=Path, required=True, help="a catalogue directory")
-    parser.add_argument("--past", type=Path, help="an earlier log, whose years the season is told from")
     parser.add_argument("--batch", type=int, default=500, help="purchases a batch")
     parser.add_argument("--json", dest="json_file", type=Path, help="write the report to this file, too")
     return parser

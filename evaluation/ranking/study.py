@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -169,6 +170,7 @@ def _study(arguments: argparse.Namespace) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study that the command line asks for and print its report."""
     parser = study_parser("python -m evaluation.ranking.study", __doc__)
+    parser.add_argument("--past", type=Path, help="an earlier log, whose years the season is told from")
     parser.add_argument("--from", dest="scored_from", required=True, help="first scored day, e.g. 2020-09-18 (UTC)")
     parser.add_argument("--to", dest="scored_to", help="first day not read any more (UTC)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="seeds of times of day and ties")
