@@ -43,6 +43,13 @@ __all__ = ["Names", "Worker", "WorkerRules", "build_app", "start_offset"]
 log = logging.getLogger(__name__)
 
 
+class _App(faust.App):
+    """Faust's app, but it makes no folders where it is started: nothing of ours is kept in files."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """The topics' names."""
@@ -108,8 +115,8 @@ def build_app(
     clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Worker:
-    """Return a worker around a refresher that is open; ``worker.app`` is a plain ``faust.App``."""
-    app = faust.App(
+    """Return a worker around a refresher that is open; ``worker.app`` is a ``faust.App``."""
+    app = _App(
         rules.group,
         broker=f"kafka://{rules.bootstrap.replace(',', ';kafka://')}",
         broker_credentials=_credentials(rules),

@@ -1,9 +1,10 @@
 """Leave-one-out figures of every scorer on one log: chosen on the validation items, measured on the test items once.
 
-``python -m benchmarks.leave_one_out --log sequences.txt.gz --models DIR`` (needs torch and scipy; an hour, most of it
-training). Networks are kept in ``--models`` and not trained again; so are the figures of each scorer, with the time
-when they were taken: a run that was cut off goes on where it was. For the test each scorer knows the validation items
-too: counts are taken again, networks trained again with an epoch chosen on a tenth of the users. Seeds 1, 2, 3.
+``python -m benchmarks.leave_one_out --log sequences.txt.gz --models DIR`` (needs torch and scipy; five minutes on an
+idle machine, most of it training). Networks are kept in ``--models`` and not trained again; so are the figures of each
+scorer, with the time when they were taken: a run that was cut off goes on where it was. For the test each scorer knows
+the validation items too: counts are taken again, networks trained again with an epoch chosen on a tenth of the users.
+Seeds 1, 2, 3.
 """
 
 from __future__ import annotations

@@ -47,6 +47,13 @@ class Taken:
         self.event.ack()
 
 
+class _App(faust.App):
+    """An app that makes no folders where tests are run."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
 class Reader:
     """A Faust app with one agent, which keeps what it gets and acknowledges it where ``acks`` says so."""
 
@@ -68,11 +75,10 @@ class Reader:
         self.gate = asyncio.Event()
         self.gate.set()
         self._news = asyncio.Event()
-        self.app = app = faust.App(
+        self.app = app = _App(
             topic.group,
             broker=f"kafka://{topic.broker}",
             store="memory://",
-            datadir=None,
             topic_disable_leader=True,
             topic_allow_declare=False,
             autodiscover=False,

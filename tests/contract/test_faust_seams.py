@@ -109,6 +109,7 @@ SEAMS: list[tuple[str, Any, str]] = [
     ),
     ("675d03707bbecd3c", aiokafka.AIOKafkaConsumerThread.on_start, "_Thread.on_start: the fetcher is made there"),
     ("70ded0e719100a3f", ConductorCompiler.build, "BatchConsumer._hand_on: what waiting for the callback means"),
+    ("11b6b0b79e317509", App._create_directories, "agents.app._App, which makes none"),
     (
         "c1abd58dcb37f0a2",
         App._on_partitions_revoked,

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -23,8 +24,11 @@ def one(item: str = "item-1", customer: str = "anna", at_ms: int = START_MS) -> 
     return Purchase(schema_version=1, event_id=uuid.uuid4(), customer_id=customer, item_id=item, occurred_at=at_ms)
 
 
-def test_every_purchase_is_applied_once_and_listed(open_shop: OpenShop) -> None:
+def test_every_purchase_is_applied_once_and_listed(
+    open_shop: OpenShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop = open_shop()
+    monkeypatch.chdir(tmp_path)
     some = purchases(3_000, customers=200, seed=1)
     shop.worker()
     shop.send([*some, *some[-50:]])  # the last fifty again, at new offsets: duplicates
@@ -35,6 +39,7 @@ def test_every_purchase_is_applied_once_and_listed(open_shop: OpenShop) -> None:
         items = [entry["item_id"] for entry in found["entries"]]
         assert len(set(items)) == len(items) == 10
         assert found["cause"]["item_id"] not in items
+    assert not list(tmp_path.iterdir()), "a worker leaves nothing where it is started"
 
 
 def test_bad_records_become_dead_letters_and_change_nothing_else(open_shop: OpenShop) -> None:
