@@ -27,7 +27,7 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
 
-from agents.fetched import Fetched, Part, Record, Unopened
+from agents.fetched import Fetched, Part, Record, leave_packed
 from agents.under_way import UnderWay
 from trendloom.errors import SettingsError
 
@@ -100,7 +100,7 @@ class _Thread(stock.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start the consumer; nothing is fetched before it has a subscription."""
         await super().on_start()
-        self._ensure_consumer()._fetcher._records = Unopened(check_crcs=self.app.conf.broker_check_crcs)  # noqa: SLF001 - no public door
+        leave_packed(self._ensure_consumer(), check_crcs=self.app.conf.broker_check_crcs)
 
 
 class BatchConsumer(stock.Consumer):

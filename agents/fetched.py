@@ -2,7 +2,7 @@
 
 The thread that fetches passes them on as they came, so that it does not compete with the worker for the interpreter,
 and what waits takes little memory. Positions, assignments and errors stay aiokafka's, whose store of fetched data is
-replaced by :class:`Unopened`; see :mod:`agents.batch_transport`.
+replaced by :class:`Unopened`; see :mod:`agents.batch_transport`, and :mod:`launch.load_reader`, which reads as much.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException
 
-__all__ = ["Fetched", "Part", "Parts", "Record", "Unopened"]
+__all__ = ["Fetched", "Part", "Parts", "Record", "Unopened", "leave_packed"]
 
 #: The offset that was asked for, and a packed batch that may begin before it.
 Part = tuple[int, Any]
@@ -138,3 +138,12 @@ class Unopened(OrderedDict[Any, Any]):
                 check_crcs=self._check_crcs,
             )
         super().__setitem__(tp, found)
+
+
+def leave_packed(consumer: Any, *, check_crcs: bool) -> None:
+    """Let an aiokafka consumer that was started, and asked for nothing yet, yield :data:`Part` instead of records."""
+    fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka has no public door to packed batches
+    unopened = Unopened(check_crcs=check_crcs)
+    for tp, found in fetcher._records.items():  # noqa: SLF001 - as above
+        unopened[tp] = found
+    fetcher._records = unopened  # noqa: SLF001 - as above

@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
-
+from agents.fetched import Fetched, leave_packed
 from config.settings import KafkaSettings
 from launch.compose import aiokafka_options
 from trendloom.errors import BrokerUnavailable
@@ -49,7 +48,7 @@ class Progress:
 class LoadReader:
     """Reads the lists' and the dead letters' topics in another process; a context manager.
 
-    ``run``, ``ends`` and ``previous`` are those of :class:`LoadCheck`. ``from_beginning`` is for topics that are
+    ``make_check`` makes the checks, in that process. ``from_beginning`` is for topics that are
     empty before the run; otherwise only what comes from now on is read. Raises :class:`BrokerUnavailable` if the topics
     cannot be read.
     """
@@ -60,16 +59,14 @@ class LoadReader:
         recommendations: str,
         dead_letters: str,
         *,
-        run: bytes,
-        ends: Sequence[int],
+        make_check: Callable[[], LoadCheck],
         from_beginning: bool,
-        previous: npt.NDArray[np.int32] | None = None,
     ) -> None:
         spawning = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawning.Pipe()
         self._process = spawning.Process(
             target=_read_in_process,
-            args=(theirs, kafka, recommendations, dead_letters, run, tuple(ends), from_beginning, previous),
+            args=(theirs, kafka, recommendations, dead_letters, make_check, from_beginning),
             name="load-reader",
             daemon=True,
         )
@@ -137,15 +134,12 @@ def _read_in_process(
     kafka: KafkaSettings,
     recommendations: str,
     dead_letters: str,
-    run: bytes,
-    ends: Sequence[int],
+    make_check: Callable[[], LoadCheck],
     from_beginning: bool,
-    previous: npt.NDArray[np.int32] | None,
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then asks for the checks
     with suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone
-        check = LoadCheck(run, ends, previous)
-        asyncio.run(_read(pipe, kafka, recommendations, dead_letters, check, from_beginning))
+        asyncio.run(_read(pipe, kafka, recommendations, dead_letters, make_check(), from_beginning))
 
 
 async def _read(
@@ -174,6 +168,7 @@ async def _read(
     )
     try:
         await consumer.start()
+        leave_packed(consumer, check_crcs=False)
         places = sorted(consumer.assignment())  # without a group: every partition of both
         if {place.topic for place in places} != {recommendations, dead_letters}:
             pipe.send(f"there are no topics {recommendations!r} and {dead_letters!r}")
@@ -194,7 +189,8 @@ async def _read_until_asked(consumer: Any, pipe: Connection, check: LoadCheck, d
     while True:
         fetched = await consumer.getmany(timeout_ms=_POLL_MS)
         received_ms = time.time() * 1000.0
-        for place, records in fetched.items():
+        for place, parts in fetched.items():
+            records = Fetched(parts).take(sys.maxsize)
             values = [record.value for record in records if record.value is not None]
             if place.topic == dead_letters:
                 for value in values:

@@ -15,11 +15,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-
 from config.settings import KafkaSettings, Settings
-from launch.assembly import open_catalogue, topic_names
+from launch.assembly import can_compile, open_catalogue, topic_names
 from launch.compose import aiokafka_options, kafka_options, topic_table
 from launch.embedded import Engines
 from launch.load_reader import LoadReader
@@ -27,7 +24,7 @@ from launch.run_report import engine_versions, package_versions
 from launch.topic_admin import create_topics, open_admin
 from launch.workers import Workers
 from producers.load import LoadSender, StepSending
-from producers.load_records import LoadRecords, drawn_customers
+from producers.load_records import CUSTOMER_PREFIX, LoadRecords, drawn_customers
 from producers.load_schedule import LoadStep, plan_steps
 from trendloom.errors import SettingsError
 from trendloom.verify.load_check import LoadCheck, PartCheck, previous_purchases
@@ -164,6 +161,7 @@ class _Running:
             max_in_flight=plan.max_in_flight,
             compression=_compression(self._settings.kafka),
             idempotent=not self._embedded,  # the embedded broker cannot
+            packed=can_compile(),
         )
         async with sender:
             ends = [plan.drain, *(step.first + step.count for step in self._steps)]
@@ -171,10 +169,8 @@ class _Running:
                 self._settings.kafka,
                 recommendations,
                 dead_letters,
-                run=sender.records.run,
-                ends=ends,
+                make_check=self._check(sender.records, ends),
                 from_beginning=self._embedded,
-                previous=self._previous(ends[-1]),
             ) as reader:
                 cpu_s = time.process_time()
                 try:
@@ -200,13 +196,24 @@ class _Running:
         outcome.wall_s = time.monotonic() - began_s
         return outcome
 
-    def _previous(self, count: int) -> npt.NDArray[np.int32] | None:
-        """Return what a later list may cover; None where every purchase is to have its own."""
+    def _check(self, records: LoadRecords, ends: Sequence[int]) -> Callable[[], LoadCheck]:
+        """Return what makes the checks in another process; with debounce a later list may cover a purchase."""
         plan = self._plan
-        if not self._settings.lists.debounce_ms:
-            return None
-        drawn = drawn_customers(count, customers=plan.customers, exponent=plan.zipf, seed=plan.seed)
-        return previous_purchases(drawn)
+        if self._settings.lists.debounce_ms:
+            drawn = drawn_customers(ends[-1], customers=plan.customers, exponent=plan.zipf, seed=plan.seed)
+            return partial(LoadCheck, records.run, ends, previous_purchases(drawn))
+        if not can_compile():
+            return partial(LoadCheck, records.run, ends)
+        from trendloom.verify.compiled_check import CompiledLoadCheck
+
+        return partial(
+            CompiledLoadCheck,
+            records.run,
+            ends,
+            prefix=CUSTOMER_PREFIX,
+            digits=records.customer_digits,
+            customers=plan.customers,
+        )
 
     def _records(self, partitions: int) -> LoadRecords:
         plan = self._plan

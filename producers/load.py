@@ -2,21 +2,21 @@
 
 The schedule never waits for acknowledgements. What cannot be handed over because too much is in flight is handed over
 later with the times that were intended, and counted as held back.
-Read next: ``producers/load_records.py`` for what is sent.
+Read next: ``producers/load_records.py`` for what is sent, ``producers/load_batches.py`` for how it becomes batches.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 
-from producers.load_records import LoadRecord, LoadRecords
+from producers.load_batches import AppendedLoad, LoadBatches
+from producers.load_records import LoadRecords
 from producers.load_schedule import LoadStep
 from trendloom.errors import BrokerUnavailable
 from trendloom.verify.freshness import DurationHistogram
@@ -33,7 +33,7 @@ _BROKER_ANSWERS_S = 5.0
 _TICK_S = 0.002
 #: From so many purchases a second on it is longer, as Kafka's own producers linger: a batch of a few records costs the
 #: broker, and whoever sends it, nearly what one of a hundred does.
-_BUSY_TICKS_S = ((5_000.0, 0.005), (10_000.0, 0.010), (20_000.0, 0.020))
+_BUSY_TICKS_S = ((5_000.0, 0.005), (20_000.0, 0.010))
 
 
 @dataclass(slots=True)
@@ -55,7 +55,8 @@ class LoadSender:
     ``options`` are keyword arguments for aiokafka (addresses, login, TLS); ``make_records`` makes the records once the
     number of partitions is known. At most ``max_in_flight`` purchases wait for their acknowledgement, which takes about
     600 bytes each. Raises :class:`BrokerUnavailable` where the broker does not answer, lacks the topic, or refuses a
-    batch. A broker that cannot number producers is sent to without ``idempotent``.
+    batch. A broker that cannot number producers is sent to without ``idempotent``. ``packed`` batches are written by a
+    compiled kernel, which needs numba and knows no ``compression``.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class LoadSender:
         max_in_flight: int = 200_000,
         compression: str | None = None,
         idempotent: bool = True,
+        packed: bool = False,
         clock_ms: Callable[[], float] = lambda: time.time() * 1000.0,
     ) -> None:
         self._options, self._topic, self._make_records = dict(options), topic, make_records
@@ -74,7 +76,8 @@ class LoadSender:
         self._max_in_flight, self._compression, self._clock_ms = max_in_flight, compression, clock_ms
         #: Whether the broker recognises a batch that is sent again; without it order may change where it falters.
         self.idempotent = idempotent
-        self._waiting: list[deque[LoadRecord]] = []
+        self._packed = packed and compression is None
+        self._waiting: list[LoadBatches] = []
         self._filled: list[asyncio.Event] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._fault: BaseException | None = None
@@ -89,7 +92,7 @@ class LoadSender:
         partitions = await self._connect()
         self.partitions = len(partitions)
         self.records = self._make_records(self.partitions)
-        self._waiting = [deque() for _ in partitions]
+        self._waiting = self._new_batches(len(partitions))
         self._filled = [asyncio.Event() for _ in partitions]
         self._tasks = [asyncio.create_task(self._serve(number)) for number in range(len(partitions))]
         return self
@@ -143,7 +146,7 @@ class LoadSender:
             sending.lateness.add(now_ms - float(intended_ms[0]))
             self._hand_over(step.first + done, intended_ms)
             sending.handed_over += some
-            await asyncio.sleep(0)
+            await asyncio.sleep(0 if some < due else tick_s)
         sending.end_ms = self._clock_ms()
 
     async def flush(self) -> None:
@@ -198,10 +201,18 @@ class LoadSender:
                     ) from error
             await asyncio.sleep(0.25)
 
+    def _new_batches(self, partitions: int) -> list[LoadBatches]:
+        if not self._packed:
+            return [AppendedLoad(self.records) for _ in range(partitions)]
+        from producers.packed_load import LoadPacker, PackedLoad
+
+        packer = LoadPacker(self.records, BATCH_BYTES)
+        return [PackedLoad(packer) for _ in range(partitions)]
+
     def _hand_over(self, first: int, intended_ms: Any) -> None:
-        for number, records in enumerate(self.records.make(first, intended_ms)):
-            if records:
-                self._waiting[number].extend(records)
+        for number, drawn in enumerate(self.records.draw(first, intended_ms)):
+            if drawn.numbers.size:
+                self._waiting[number].add(drawn)
                 self._filled[number].set()
         self.handed_over += len(intended_ms)
 
@@ -211,18 +222,9 @@ class LoadSender:
         try:
             while True:
                 await filled.wait()
-                batch = producer.create_batch()
-                append = batch.append
-                count = 0
-                while waiting:
-                    key, value, ms, headers = waiting[0]
-                    if append(timestamp=ms, key=key, value=value, headers=headers) is None:
-                        break
-                    waiting.popleft()
-                    count += 1
+                batch, count = waiting.take(producer)
                 if not waiting:
                     filled.clear()
-                batch.close()
                 await (await producer.send_batch(batch, self._topic, partition=partition))
                 self.acknowledged += count
         except asyncio.CancelledError:

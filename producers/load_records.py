@@ -1,13 +1,14 @@
-"""Purchases for load tests, as bytes: Zipf-distributed customers and items, JSON from a template.
+"""Purchases for load tests: Zipf-distributed customers and items, drawn as columns; their bytes, JSON from a template.
 
 No pydantic model is made for a purchase; the bytes are those that :func:`trendloom.events.encode` would give, and a
-test holds them to it. Nothing here knows Kafka. Read next: ``producers/load.py``.
+test holds them to it. Nothing here knows Kafka. Read next: ``producers/load_batches.py``.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,9 @@ from trendloom.errors import SettingsError
 from trendloom.events import SENT_AT_HEADER
 from trendloom.partitions import partitions_of
 
-__all__ = ["CUSTOMER_PREFIX", "LoadRecord", "LoadRecords", "ZipfRanks", "drawn_customers"]
+__all__ = ["CUSTOMER_PREFIX", "Drawn", "LoadRecord", "LoadRecords", "ZipfRanks", "drawn_customers"]
+
+Ints = npt.NDArray[np.int64]
 
 #: Customers are ``customer-0000000`` and so on: 16 characters up to ten million of them.
 CUSTOMER_PREFIX = b"customer-"
@@ -26,6 +29,15 @@ _FIXED = len("xxxxxxxx-xxxx-xxxx-xxxx-")  # of an event id, this much names the 
 
 #: (key, value, intended send time in ms, headers).
 LoadRecord = tuple[bytes, bytes, int, list[tuple[str, bytes]]]
+
+
+class Drawn(NamedTuple):
+    """Purchases of one partition, in order: their numbers in the run, customers, items, intended times (N,)."""
+
+    numbers: Ints
+    customers: Ints
+    items: Ints
+    intended_ms: Ints
 
 
 class ZipfRanks:
@@ -60,8 +72,8 @@ def drawn_customers(count: int, *, customers: int, exponent: float, seed: int) -
     """Return whose the first ``count`` purchases of a run are, by number, without making them.
 
     >>> made = LoadRecords(["tee"], customers=3, exponent=1.0, seed=1, run=uuid.UUID(int=0), partitions=1)
-    >>> [[(key, *_), *_]] = made.make(0, np.array([1_600_000_000_000]))
-    >>> key == b"customer-%07d" % drawn_customers(1, customers=3, exponent=1.0, seed=1)[0]
+    >>> [drawn] = made.draw(0, np.array([1_600_000_000_000]))
+    >>> drawn.customers.tolist() == drawn_customers(1, customers=3, exponent=1.0, seed=1).tolist()
     True
     """
     return _customer_ranks(customers, exponent, seed).draw(count)
@@ -79,8 +91,8 @@ class LoadRecords:
     takes the purchases for repetitions.
 
     >>> records = LoadRecords(["tee"], customers=3, exponent=1.0, seed=1, run=uuid.UUID(int=0), partitions=2)
-    >>> made = records.make(0, np.array([1_600_000_000_000] * 4))
-    >>> sum(map(len, made)), len(made)
+    >>> drawn = records.draw(0, np.array([1_600_000_000_000] * 4))
+    >>> sum(len(records.encode(some)) for some in drawn), len(drawn)
     (4, 2)
     """
 
@@ -97,7 +109,8 @@ class LoadRecords:
         item_seed = np.random.SeedSequence(seed).spawn(2)[1]
         self._customers = _customer_ranks(customers, exponent, seed)
         self._items = ZipfRanks(len(item_ids), exponent, np.random.default_rng(item_seed))
-        self._item_json = [orjson.dumps(item_id) for item_id in item_ids]
+        #: The items' ids as JSON, by number.
+        self.item_json = [orjson.dumps(item_id) for item_id in item_ids]
         digits = max(_CUSTOMER_DIGITS, len(str(customers - 1)))
         #: How many digits follow :data:`CUSTOMER_PREFIX` in a customer's id.
         self.customer_digits = digits
@@ -105,14 +118,17 @@ class LoadRecords:
         self.run = str(run)[:_FIXED].encode()
         self._partitions = partitions
         self._partition_of = partitions_of(_customer_keys(customers, digits), partitions)
-        self._key = CUSTOMER_PREFIX + b"%%0%dd" % digits
-        self._value = (
-            b'{"schema_version":1,"event_id":"' + self.run + b'%012x","customer_id":"%b","item_id":%b,'
-            b'"occurred_at":%d,"quantity":1,"price":null,"store_id":null,"variant_id":null,"source":"synthetic"}'
+        #: What stands before, between and after a purchase's number, customer, item and time.
+        self.texts = (
+            b'{"schema_version":1,"event_id":"' + self.run,
+            b'","customer_id":"',
+            b'","item_id":',
+            b',"occurred_at":',
+            b',"quantity":1,"price":null,"store_id":null,"variant_id":null,"source":"synthetic"}',
         )
 
-    def make(self, first: int, intended_ms: npt.NDArray[np.int64]) -> list[list[LoadRecord]]:
-        """Return the purchases numbered from ``first`` on, one for each intended time, by partition and in order.
+    def draw(self, first: int, intended_ms: Ints) -> list[Drawn]:
+        """Draw the purchases numbered from ``first`` on, one for each intended time, by partition and in order.
 
         They have to be asked for in order of their numbers: the draws go on where they ended.
         """
@@ -121,19 +137,20 @@ class LoadRecords:
         partition = self._partition_of[customers]
         order = np.argsort(partition, kind="stable")
         ends = np.searchsorted(partition[order], np.arange(1, self._partitions + 1)).tolist()
-        keys, template, item_json = self._key, self._value, self._item_json
-        headers = {ms: [(SENT_AT_HEADER, b"%d" % ms)] for ms in np.unique(intended_ms).tolist()}
+        columns = (order + first, customers[order], items[order], intended_ms[order])
+        return [Drawn(*(column[start:end] for column in columns)) for start, end in zip([0, *ends], ends, strict=False)]
+
+    def encode(self, drawn: Drawn) -> list[LoadRecord]:
+        """Return the records of purchases that were drawn."""
+        before, customer_id, item_id, occurred_at, after = self.texts
+        key_of, item_json = CUSTOMER_PREFIX + b"%%0%dd" % self.customer_digits, self.item_json
+        value = before + b"%012x" + customer_id + b"%b" + item_id + b"%b" + occurred_at + b"%d" + after
+        headers = {ms: [(SENT_AT_HEADER, b"%d" % ms)] for ms in np.unique(drawn.intended_ms).tolist()}
         records: list[LoadRecord] = []
-        for number, customer, item, ms in zip(
-            (order + first).tolist(),
-            customers[order].tolist(),
-            items[order].tolist(),
-            intended_ms[order].tolist(),
-            strict=True,
-        ):
-            key = keys % customer
-            records.append((key, template % (number, key, item_json[item], ms), ms, headers[ms]))
-        return [records[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        for number, customer, item, ms in zip(*(column.tolist() for column in drawn), strict=True):
+            key = key_of % customer
+            records.append((key, value % (number, key, item_json[item], ms), ms, headers[ms]))
+        return records
 
 
 def _customer_keys(customers: int, digits: int) -> npt.NDArray[np.uint8]:

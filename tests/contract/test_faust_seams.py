@@ -124,7 +124,7 @@ SEAMS: list[tuple[str, Any, str]] = [
     (
         "d7db13f06de8248c",
         fetcher.FetchResult,
-        "agents.fetched.Unopened, which puts packed batches in place of its records",
+        "agents.fetched.Unopened, which puts packed batches in place of its records, and leave_packed",
     ),
     (
         "047f7fc3f005c220",
@@ -136,7 +136,7 @@ SEAMS: list[tuple[str, Any, str]] = [
     (
         "8050802ca7514186",
         message_accumulator.BatchBuilder,
-        "agents.publishing.Publisher._send_one, which puts packed bytes in place of those it would build",
+        "agents.publishing.Publisher._send_one and producers.packed_load.PackedBatch: packed bytes instead of its own",
     ),
     ("2e1724f7a6a7d248", Schema.loads_key, "BatchSchema.loads_key, which replaces it"),
     ("d5a89118ae853bec", Schema.loads_value, "BatchSchema.loads_value, which replaces it"),

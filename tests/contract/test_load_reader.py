@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 from kafka import KafkaProducer
@@ -13,6 +14,7 @@ from config.settings import KafkaSettings
 from launch.compose import topic_table
 from launch.load_reader import LoadReader
 from launch.topic_admin import create_topics, open_admin
+from trendloom.verify.load_check import LoadCheck
 
 PARTITIONS = 4
 OLD = 4_000
@@ -57,7 +59,8 @@ def test_lists_of_earlier_runs_are_read_only_where_asked(
         pytest.skip("The embedded broker says that a log ends where its last batch begins; runs on it read it all.")
     _, lists, letters, *_ = (topic.name for topic in topic_table(kafka))
     _publish(kafka, lists, _lists(uuid.uuid4().bytes.hex()[:24].encode(), OLD))
-    with LoadReader(kafka, lists, letters, run=RUN, ends=[10], from_beginning=from_beginning) as reader:
+    make_check = partial(LoadCheck, RUN, [10])
+    with LoadReader(kafka, lists, letters, make_check=make_check, from_beginning=from_beginning) as reader:
         _publish(kafka, lists, _lists(RUN, 10))
         while reader.look().listed < 10:
             assert reader._process.is_alive()

@@ -7,6 +7,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import closing
+from importlib.util import find_spec
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
@@ -23,6 +24,7 @@ from trendloom.events import Purchase, decode_purchase
 
 NOW_MS = 1_600_000_000_000.0
 PARTITIONS = 3
+COMPILED = pytest.mark.skipif(find_spec("numba") is None, reason="the extra fast is not installed")
 
 
 @pytest.fixture(
@@ -50,10 +52,14 @@ class Ticking:
         return self.at_ms
 
 
-async def _send(bootstrap: str, topic: str, most: int) -> tuple[LoadSender, StepSending]:
+async def _send(
+    bootstrap: str, topic: str, most: int, *, idempotent: bool = False, packed: bool = False
+) -> tuple[LoadSender, StepSending]:
     clock = Ticking(50.0)
     options = {"bootstrap_servers": [bootstrap]}
-    async with LoadSender(options, topic, _records, max_in_flight=most, idempotent=False, clock_ms=clock) as sender:
+    async with LoadSender(
+        options, topic, _records, max_in_flight=most, idempotent=idempotent, packed=packed, clock_ms=clock
+    ) as sender:
         await sender.drain(0, 1_000)
         sending = StepSending(clock.at_ms)
         await sender.run_step(LoadStep(first=1_000, rate_per_s=1_000.0, duration_s=2.0), sending, lambda: False)
@@ -61,14 +67,17 @@ async def _send(bootstrap: str, topic: str, most: int) -> tuple[LoadSender, Step
         return sender, sending
 
 
+@pytest.mark.parametrize("packed", [False, pytest.param(True, marks=COMPILED)], ids=["appended", "packed"])
 @pytest.mark.parametrize("most", [200_000, 30])
 def test_everything_arrives_once_whatever_memory_there_is(
-    bootstrap: str, fresh_prefix: Callable[[], str], most: int
+    bootstrap: str, fresh_prefix: Callable[[], str], request: pytest.FixtureRequest, *, most: int, packed: bool
 ) -> None:
     (topic, *_) = topic_table(KafkaSettings(bootstrap=bootstrap, topic_prefix=fresh_prefix(), partitions=PARTITIONS))
     with open_admin({"bootstrap_servers": [bootstrap]}) as admin:
         create_topics(admin, [topic])
-    sender, sending = asyncio.run(_send(bootstrap, topic.name, most))
+    idempotent = "apache_kafka" in request.node.name  # the embedded broker numbers no producers
+    sender, sending = asyncio.run(_send(bootstrap, topic.name, most, idempotent=idempotent, packed=packed))
+    assert sender.idempotent == idempotent
     assert (sender.handed_over, sender.acknowledged, sending.handed_over) == (3_000, 3_000, 2_000)
     assert sender.partitions == PARTITIONS
     assert (sending.held_back > 0) == (most == 30), "what does not fit into memory is held back, and told"

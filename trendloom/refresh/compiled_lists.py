@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from trendloom.batch_bytes import copy_bytes
 from trendloom.candidates import TopK
 from trendloom.events import SCHEMA_VERSION
 from trendloom.refresh.lists import DECIMALS, Heads, Joined, encode_heads, heads_of
@@ -43,13 +44,6 @@ _QUOTE, _BACKSLASH, _COMMA, _CLOSE, _MINUS, _POINT, _ZERO, _E, _BRACE = b'"\\,]-
 _ENTRY = b'{"item_id":'
 _SCORE = b',"score":'
 _PARTS = b',"parts":{'
-
-
-@jit
-def _copy(out: Bytes, at: int, source: Bytes, start: int, end: int) -> int:
-    for place in range(end - start):
-        out[np.uintp(at + place)] = source[np.uintp(start + place)]
-    return at + end - start
 
 
 @jit
@@ -136,12 +130,12 @@ def _write(
     for row in range(items.shape[0]):
         start = 0
         for column in range(last):
-            at = _copy(out, at, fixed, start, fixed_ends[column])
+            at = copy_bytes(out, at, fixed, start, fixed_ends[column])
             start = fixed_ends[column]
             end = _token_end(columns, cursors[column])
-            at = _copy(out, at, columns, cursors[column], end)
+            at = copy_bytes(out, at, columns, cursors[column], end)
             cursors[column] = end + 1
-        at = _copy(out, at, fixed, start, fixed_ends[last])
+        at = copy_bytes(out, at, fixed, start, fixed_ends[last])
         for place in range(items.shape[1]):
             item = np.int64(items[row, place])
             if item < 0:
@@ -155,18 +149,18 @@ def _write(
                     return False
                 units[part] = np.int64(rounded)
                 total += units[part]
-            at = _copy(out, at, fixed, fixed_ends[last], fixed_ends[last + 1])
-            at = _copy(out, at, ids, id_ends[item], id_ends[item + 1] - 1)
-            at = _copy(out, at, fixed, fixed_ends[last + 1], fixed_ends[last + 2])
+            at = copy_bytes(out, at, fixed, fixed_ends[last], fixed_ends[last + 1])
+            at = copy_bytes(out, at, ids, id_ends[item], id_ends[item + 1] - 1)
+            at = copy_bytes(out, at, fixed, fixed_ends[last + 1], fixed_ends[last + 2])
             at = _write_number(out, at, total)
-            at = _copy(out, at, fixed, fixed_ends[last + 2], fixed_ends[last + 3])
+            at = copy_bytes(out, at, fixed, fixed_ends[last + 2], fixed_ends[last + 3])
             first = True
             for part in range(units.size):
                 if units[part] != 0:
                     if not first:
                         at = _put(out, at, _COMMA)
                     first = False
-                    at = _copy(out, at, names, name_ends[part], name_ends[part + 1])
+                    at = copy_bytes(out, at, names, name_ends[part], name_ends[part + 1])
                     at = _write_number(out, at, units[part])
             at = _put(out, _put(out, at, _BRACE), _BRACE)
         at = _put(out, _put(out, at, _CLOSE), _BRACE)

@@ -3,7 +3,8 @@
 A purchase's number stands in its event id (``producers/load_records.py`` puts it there), so a list is checked by
 cutting five words out of its bytes; JSON is decoded only where they are not where they usually are. Debounced lists
 cover earlier purchases of their customer. It never talks to Kafka. Read next: :mod:`trendloom.verify.saturation`;
-:mod:`trendloom.verify.stream_check` for lists of any purchases.
+:mod:`trendloom.verify.compiled_check` for the same, compiled; :mod:`trendloom.verify.stream_check` for lists of any
+purchases.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ class LoadCheck:
             numbers.append(number)
             sent_at.append(sent)
         if numbers:
-            self._count(numbers, sent_at, received_ms)
+            self._count(np.array(numbers, np.int64), np.array(sent_at, np.int64), received_ms)
 
     def take_dead_letter(self, value: bytes) -> None:
         """Note a record of the dead letters' topic; one with a purchase of ours is awaited no longer."""
@@ -158,10 +159,10 @@ class LoadCheck:
                 self.parts[int(np.searchsorted(self._ends, before, side="right"))].covered += 1
             before = previous[before]
 
-    def _count(self, numbers: list[int], sent_at: list[int], received_ms: float) -> None:
+    def _count(self, numbers: Ints, sent_at: Ints, received_ms: float) -> None:
         self.listed += len(numbers)
         which = np.searchsorted(self._ends, numbers, side="right")
-        durations_ms = received_ms - np.array(sent_at, np.float64)
+        durations_ms = received_ms - sent_at
         for part in np.unique(which).tolist():
             found, mine = self.parts[part], which == part
             found.listed += int(mine.sum())

@@ -21,13 +21,17 @@ def _records(**changed: Any) -> LoadRecords:
     return LoadRecords(ITEMS, **(plain | changed))
 
 
+def _make(records: LoadRecords, first: int, intended_ms: Any) -> list[list[LoadRecord]]:
+    return [records.encode(drawn) for drawn in records.draw(first, intended_ms)]
+
+
 def _by_number(made: list[list[LoadRecord]]) -> dict[int, LoadRecord]:
     return {int(value[len(b'{"schema_version":1,"event_id":"') + 24 :][:12], 16): record
             for records in made for record in records for value in [record[1]]}  # fmt: skip
 
 
 def test_the_template_gives_what_encode_gives() -> None:
-    made = _records().make(250, np.arange(NOW_MS, NOW_MS + 400))
+    made = _make(_records(), 250, np.arange(NOW_MS, NOW_MS + 400))
     found = _by_number(made)
     assert sorted(found) == list(range(250, 650))
     for number, (key, value, ms, headers) in found.items():
@@ -42,7 +46,7 @@ def test_the_template_gives_what_encode_gives() -> None:
 
 
 def test_records_lie_in_their_customers_partition_in_order() -> None:
-    made = _records().make(0, np.full(500, NOW_MS))
+    made = _make(_records(), 0, np.full(500, NOW_MS))
     assert len(made) == 4
     for partition, records in enumerate(made):
         assert {(murmur2(key) & 0x7FFFFFFF) % 4 for key, _, _, _ in records} <= {partition}
@@ -51,13 +55,13 @@ def test_records_lie_in_their_customers_partition_in_order() -> None:
 
 
 def test_the_same_seed_buys_the_same_however_it_is_cut() -> None:
-    whole = _by_number(_records().make(0, np.full(300, NOW_MS)))
+    whole = _by_number(_make(_records(), 0, np.full(300, NOW_MS)))
     cut = _records()
     parts: dict[int, LoadRecord] = {}
     for first in range(0, 300, 7):
-        parts |= _by_number(cut.make(first, np.full(min(7, 300 - first), NOW_MS)))
+        parts |= _by_number(_make(cut, first, np.full(min(7, 300 - first), NOW_MS)))
     assert parts == whole
-    assert _by_number(_records(seed=4).make(0, np.full(300, NOW_MS))) != whole
+    assert _by_number(_make(_records(seed=4), 0, np.full(300, NOW_MS))) != whole
 
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0, 1.5])
