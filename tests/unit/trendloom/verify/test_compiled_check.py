@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import uuid
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +14,10 @@ pytest.importorskip("numba", reason="the extra fast is not installed")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trendloom.events import Cause, RecommendationList, Version, encode
+from tests.unit.trendloom.verify.written import RUN, START_MS, written
 from trendloom.verify.compiled_check import CompiledLoadCheck
 from trendloom.verify.load_check import LoadCheck
 
-RUN = "7f8de1cf-93fc-4b4f-9d3d-"
-START_MS = 1_600_000_000_000
 ENDS = [10, 30]
 
 
@@ -35,26 +32,7 @@ class Spec(NamedTuple):
     layout: str
 
     def encode(self) -> bytes:
-        value = encode(
-            RecommendationList(
-                customer_id=self.customer,
-                version=Version(epoch=self.epoch, number=self.version),
-                cause=Cause(
-                    event_id=uuid.UUID(f"{self.run}{self.number:012x}"),
-                    item_id='","sent_at":9,',
-                    occurred_at=START_MS,
-                    partition=1,
-                    offset=2,
-                ),
-                sent_at=START_MS + self.number,
-                made_at=START_MS + 1,
-                preset="paper",
-                catalogue="f",
-                trendiness=0.5,
-                percentile=0.5,
-                entries=(),
-            )
-        )
+        value = written(self.number, self.version, customer=self.customer, epoch=self.epoch, run=self.run)
         match self.layout:
             case "pretty":
                 return json.dumps(json.loads(value), indent=1).encode()

@@ -2,41 +2,14 @@ from __future__ import annotations
 
 import copy
 import json
-import uuid
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trendloom.events import Cause, RecommendationList, Version, encode
+from tests.unit.trendloom.verify.written import RUN, START_MS, written
 from trendloom.verify.load_check import LoadCheck, previous_purchases
-
-RUN = "7f8de1cf-93fc-4b4f-9d3d-"
-START_MS = 1_600_000_000_000
-
-
-def _list(number: int, version: int = 1, *, customer: str = "c1", epoch: int = 5, run: str = RUN) -> bytes:
-    return encode(
-        RecommendationList(
-            customer_id=customer,
-            version=Version(epoch=epoch, number=version),
-            cause=Cause(
-                event_id=uuid.UUID(f"{run}{number:012x}"),
-                item_id='"number":9}"sent_at":',
-                occurred_at=START_MS,
-                partition=1,
-                offset=2,
-            ),
-            sent_at=START_MS + number,
-            made_at=START_MS + 1,
-            preset="paper",
-            catalogue="f",
-            trendiness=0.5,
-            percentile=0.5,
-            entries=(),
-        )
-    )
 
 
 def _check() -> LoadCheck:
@@ -45,7 +18,7 @@ def _check() -> LoadCheck:
 
 def test_lists_are_counted_in_their_part_with_their_freshness() -> None:
     check = _check()
-    check.take([_list(9, 1), _list(10, 2), _list(29, 3)], START_MS + 100.0)
+    check.take([written(9, 1), written(10, 2), written(29, 3)], START_MS + 100.0)
     assert [part.listed for part in check.parts] == [1, 2]
     assert check.parts[0].freshness.longest_ms == 91.0
     assert check.parts[1].freshness.longest_ms == 90.0
@@ -56,37 +29,37 @@ def test_lists_are_counted_in_their_part_with_their_freshness() -> None:
 
 def test_json_of_any_layout_is_read() -> None:
     check = _check()
-    pretty = json.dumps(json.loads(_list(3)), indent=2, sort_keys=True).encode()
+    pretty = json.dumps(json.loads(written(3)), indent=2, sort_keys=True).encode()
     check.take([pretty], START_MS + 13.0)
     assert (check.listed, check.parts[0].freshness.longest_ms, check.unreadable_lists) == (1, 10.0, 0)
 
 
 def test_a_second_list_of_a_purchase_is_a_duplicate_and_counts_no_freshness() -> None:
     check = _check()
-    check.take([_list(3)], START_MS + 13.0)
-    check.take([_list(3)], START_MS + 500.0)
+    check.take([written(3)], START_MS + 13.0)
+    check.take([written(3)], START_MS + 500.0)
     assert (check.listed, check.duplicate_lists, check.version_regressions) == (1, 1, 0)
     assert check.parts[0].freshness.longest_ms == 10.0
 
 
 def test_a_version_that_does_not_grow_is_seen() -> None:
     check = _check()
-    check.take([_list(1, 4), _list(2, 4), _list(3, 1, customer="c2"), _list(4, 5)], START_MS + 13.0)
+    check.take([written(1, 4), written(2, 4), written(3, 1, customer="c2"), written(4, 5)], START_MS + 13.0)
     assert check.version_regressions == 1
-    check.take([_list(5, 1, epoch=6)], START_MS + 13.0)
+    check.take([written(5, 1, epoch=6)], START_MS + 13.0)
     assert check.version_regressions == 1, "a rebuilt state numbers anew"
 
 
 def test_lists_of_others_are_foreign() -> None:
     check = _check()
-    check.take([_list(1, run="00000000-93fc-4b4f-9d3d-"), _list(30)], START_MS + 13.0)
+    check.take([written(1, run="00000000-93fc-4b4f-9d3d-"), written(30)], START_MS + 13.0)
     assert (check.listed, check.foreign_lists) == (0, 2)
 
 
 @pytest.mark.parametrize("change", [(b'"sent_at":16', b'"sent_at":"16'), (b'"version"', b'"revision"')])
 def test_a_list_that_lacks_a_word_is_unreadable(change: tuple[bytes, bytes]) -> None:
     check = _check()
-    value = _list(1).replace(*change)
+    value = written(1).replace(*change)
     if change[0] == b'"version"':
         value = value.replace(b'"epoch"', b'"era"')
     check.take([value], START_MS + 13.0)
@@ -114,26 +87,26 @@ def test_the_purchase_before_of_the_same_customer(customers: list[int]) -> None:
 
 def test_a_debounced_list_covers_its_customers_purchases_before_it_and_nobody_elses() -> None:
     check = LoadCheck(RUN.encode(), [4, 8], previous_purchases(np.array([1, 2, 1, 1, 1, 2, 1, 1])))
-    check.take([_list(0, 1)], START_MS + 9.0)
+    check.take([written(0, 1)], START_MS + 9.0)
     check = copy.deepcopy(check)  # its way back from the process that reads goes through pickle
-    check.take([_list(4, 4)], START_MS + 9.0)  # covers 2 and 3
+    check.take([written(4, 4)], START_MS + 9.0)  # covers 2 and 3
     assert (check.listed, check.covered, [part.covered for part in check.parts]) == (2, 2, [2, 0])
     assert check.missing(8) == 4
-    check.take([_list(5, 2, customer="c2"), _list(7, 6)], START_MS + 9.0)  # 1; 6
+    check.take([written(5, 2, customer="c2"), written(7, 6)], START_MS + 9.0)  # 1; 6
     assert (check.listed, check.covered, [part.covered for part in check.parts]) == (4, 4, [3, 1])
     assert (check.missing(8), check.parts[0].freshness.count, check.parts[1].freshness.count) == (0, 1, 3)
-    check.take([_list(3, 3)], START_MS + 9.0)  # after a crash what was covered may come all the same
+    check.take([written(3, 3)], START_MS + 9.0)  # after a crash what was covered may come all the same
     assert (check.duplicate_lists, check.version_regressions, check.covered) == (1, 0, 4)
 
 
 def test_what_was_set_aside_is_not_covered_and_hides_nothing_before_it() -> None:
     check = LoadCheck(RUN.encode(), [3], previous_purchases(np.array([1, 1, 1])))
     check.take_dead_letter(json.dumps({"event_id": f"{RUN}{1:012x}"}).encode())
-    check.take([_list(2, 2)], START_MS + 9.0)
+    check.take([written(2, 2)], START_MS + 9.0)
     assert (check.listed, check.refused, check.covered, check.missing(3)) == (1, 1, 1, 0)
 
 
 def test_without_debounce_a_later_list_covers_nothing() -> None:
     check = _check()
-    check.take([_list(1, 2)], START_MS + 9.0)
+    check.take([written(1, 2)], START_MS + 9.0)
     assert (check.covered, check.missing(2)) == (0, 1)
